@@ -1,0 +1,317 @@
+"""The command line: `curate`. Every command runs the steps before it that are missing, and says what it did."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import curation
+
+app = typer.Typer(
+    name="curate",
+    help=(
+        "Clean a set of photo + label-map pairs, with a reason for every rejected pair.\n\n"
+        "The whole job in a fresh directory:  curate build-selection --level 2 --data DATA\n\n"
+        "Then: curate report, curate explain PAIR_ID. Your files are never moved, changed or deleted."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="The data set: a folder, or a CSV with the columns image,label. Remembered in WORK.",
+        show_default=False,
+    ),
+]
+Work = Annotated[Path, typer.Option("--work", help="Where measures are kept between runs.")]
+Out = Annotated[Path, typer.Option("--out", help="Where manifests go.")]
+Space = Annotated[
+    str | None,
+    typer.Option(
+        "--label-space",
+        help="landscape29, ade20k150, cocostuff, cityscapes19, camvid, stanford8, or a TOML/JSON file. "
+        "Default: classes.json beside the data, else what the layout implies.",
+        show_default=False,
+    ),
+]
+Images = Annotated[
+    str | None, typer.Option("--images", help="Glob of the photos below DATA, e.g. 'a/*.jpg'.", show_default=False)
+]
+Labels = Annotated[
+    str | None, typer.Option("--labels", help="Glob of the label maps, e.g. 'b/*_mask.png'.", show_default=False)
+]
+Root = Annotated[
+    Path | None,
+    typer.Option("--root", help="For a CSV: the folder its paths are relative to and stay in.", show_default=False),
+]
+Workers = Annotated[int, typer.Option("--workers", help="Processes; 0 = one for each processor.", min=0)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+NoLabelError = Annotated[
+    bool, typer.Option("--no-label-error", help="Leave out label_error, the one score that is learned.")
+]
+Tau = Annotated[
+    float,
+    typer.Option("--similarity", help="Least similarity of two label maps of one equivalence class.", min=0.5, max=1.0),
+]
+NoMirror = Annotated[bool, typer.Option("--no-mirror", help="Do not take a mirrored label map for the same input.")]
+Level = Annotated[int, typer.Option("--level", help="0 = Total, 1 = Selection I, 2 = Selection II.", min=0, max=2)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="A threshold, e.g. backlight=0.6, blur=0.5 (switches it on), coupling=off.", show_default=False
+    ),
+]
+Thresholds = Annotated[
+    Path | None, typer.Option("--thresholds", help="A TOML file with a table [thresholds].", show_default=False)
+]
+KeepPerClass = Annotated[
+    int, typer.Option("--keep-per-class", "-k", help="Pairs kept of each equivalence class.", min=1)
+]
+Keeper = Annotated[str, typer.Option("--keeper", help="Which copy of a photo stays: words in order of weight.")]
+TargetSize = Annotated[
+    int | None,
+    typer.Option("--target-size", help="Keep the best N pairs, whatever the thresholds.", show_default=False),
+]
+
+WORK, OUT, KEEPER = Path(".curate"), Path("data_manifests"), "clean,largest,sharpest,first"
+
+
+@app.callback(invoke_without_command=True)
+def about(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(curation.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def index(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="The data set: a folder, or a CSV with the columns image,label.")
+    ],
+    work: Work = WORK,
+    label_space: Space = None,
+    images: Images = None,
+    labels: Labels = None,
+    root: Root = None,
+    quiet: Quiet = False,
+) -> None:
+    """Find the pairs -> WORK/pairs.parquet.
+
+    Understood by themselves: images/ + labels/ (also imgs, photos; masks, annotations; nested alike), the contest's imgs/ +
+    labels/, ADE20K's images/training + annotations/training, Cityscapes' _leftImg8bit / _gtFine_labelIds, CamVid's train/ +
+    trainannot/, COCO-Stuff's stuffthingmaps, x.jpg + x_mask.png, x.jpg + x.png. Anything else: two globs, or a CSV.
+    """
+    with _started(data, work, label_space, images, labels, root, 1, quiet) as (_, workspace):
+        _done(quiet, workspace.pairs)
+
+
+@app.command()
+def score(
+    data: Data = None,
+    work: Work = WORK,
+    label_space: Space = None,
+    images: Images = None,
+    labels: Labels = None,
+    root: Root = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write the table as CSV, too.", show_default=False)
+    ] = None,
+    no_label_error: NoLabelError = False,
+    workers: Workers = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Measure each pair once -> WORK/scores.parquet. Also on a folder of photos without label maps.
+
+    One row per pair, one column per score in 0-1 (0 = fine, 1 = surely defective), and `error`: why a pair could not be measured.
+    """
+    from curation import stages
+    from curation.workspace import atomic
+
+    with _started(data, work, label_space, images, labels, root, workers, quiet) as (run, workspace):
+        table = stages.score(run, workspace, not no_label_error)
+        if csv:
+            with atomic(csv) as temporary:
+                table.to_csv(temporary, index=False, lineterminator="\n")
+        if not quiet:
+            from curation.summary import print_scores
+
+            print_scores(table)
+        _done(quiet, csv or workspace.scores)
+
+
+@app.command()
+def group(
+    data: Data = None,
+    work: Work = WORK,
+    label_space: Space = None,
+    images: Images = None,
+    labels: Labels = None,
+    root: Root = None,
+    similarity: Tau = 0.92,
+    no_mirror: NoMirror = False,
+    workers: Workers = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Find equivalence classes of label maps and copies of photos -> WORK/groups.parquet, WORK/duplicates.parquet."""
+    from curation import stages
+
+    with _started(data, work, label_space, images, labels, root, workers, quiet) as (run, workspace):
+        stages.score(run, workspace)
+        duplicates, groups = stages.group(run, workspace, similarity, not no_mirror)
+        if not quiet:
+            sizes = groups["equivalence_class"].value_counts()
+            typer.echo(
+                f"{len(groups):,} label maps in {len(sizes):,} equivalence classes, the largest with {sizes.max() if len(sizes) else 0:,}; "
+                f"{len(duplicates):,} pairs of the same photo"
+            )
+        _done(quiet, workspace.groups)
+
+
+@app.command("build-selection")
+def build_selection(
+    level: Level = 2,
+    data: Data = None,
+    work: Work = WORK,
+    out: Out = OUT,
+    label_space: Space = None,
+    images: Images = None,
+    labels: Labels = None,
+    root: Root = None,
+    set_: Set = None,
+    thresholds: Thresholds = None,
+    keep_per_class: KeepPerClass = 3,
+    keeper: Keeper = KEEPER,
+    target_size: TargetSize = None,
+    similarity: Tau = 0.92,
+    no_mirror: NoMirror = False,
+    no_label_error: NoLabelError = False,
+    workers: Workers = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Rules -> a manifest of kept pairs, one of rejected pairs with reasons, and the recipe. Runs what is missing before it.
+
+    Level 0 (Total) drops only what cannot be read. Level 1 (Selection I) also copies of a photo, label errors, coupled labels. Level 2
+    (Selection II) also strong backlight, monochrome photos, and all but k of each class of near-identical label maps.
+    """
+    from curation import stages
+    from curation.summary import print_selection
+
+    settings = _settings(level, set_, thresholds, keep_per_class, keeper, target_size)
+    with _started(data, work, label_space, images, labels, root, workers, quiet) as (run, workspace):
+        manifest, selection = stages.build_selection(
+            run, workspace, out, settings, similarity, not no_mirror, not no_label_error
+        )
+        if not quiet:
+            print_selection(selection)
+        _done(quiet, manifest)
+
+
+@app.command()
+def verify(
+    manifest: Annotated[Path, typer.Argument(help="A manifest, e.g. data_manifests/selection2.csv.")],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="The data set, if the manifest lies elsewhere now.", show_default=False),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Hash every file of a manifest again and report what changed. Exit status 1 when something did."""
+    from curation.engine.local import progress
+    from curation.manifest import read_manifest
+    from curation.manifest import verify as verified
+
+    with _explained():
+        read = read_manifest(manifest)
+        changed = 0
+        with progress("verify", len(read.pairs), quiet) as advance:
+            for pair_id, wrong in verified(read, data):
+                advance(1)
+                if wrong:
+                    changed += 1
+                    typer.echo(f"{pair_id}: {wrong}")
+        if not quiet:
+            typer.echo(f"{len(read.pairs) - changed:,} of {len(read.pairs):,} pairs are unchanged")
+        if changed:
+            raise typer.Exit(1)
+
+
+def _settings(level, set_, thresholds, keep_per_class, keeper, target_size):
+    from curation.rules import Settings
+    from curation.thresholds import parse_assignments, read_thresholds
+
+    with _explained():
+        chosen = read_thresholds(thresholds) if thresholds else {}
+        chosen |= parse_assignments(set_ or [])
+        words = tuple(word.strip() for word in keeper.split(",") if word.strip())
+        return Settings(level, chosen, keep_per_class, words, target_size)
+
+
+@contextmanager
+def _started(data, work, label_space, images, labels, root, workers, quiet) -> Iterator:
+    """Index the data set and hold the work directory; yields the Run and the Workspace."""
+    from curation import stages
+    from curation.workspace import one_at_a_time
+
+    with _explained():
+        run = stages.Run(quiet=quiet, say=(lambda line: None) if quiet else lambda line: typer.echo(line, err=True))
+        run.workers = workers or run.workers
+        with one_at_a_time(work):
+            yield run, stages.index(run, work, data, label_space, images, labels, root)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what a user can mend into one line on stderr and exit status 2."""
+    from curation.engine.local import WorkersDied
+    from curation.label_space import LabelSpaceError
+    from curation.manifest import ManifestError
+    from curation.pairs import NoPairsError
+    from curation.rules import RuleError
+    from curation.workspace import WorkspaceError
+
+    try:
+        yield
+    except (NoPairsError, WorkspaceError, LabelSpaceError, RuleError, ManifestError, WorkersDied) as error:
+        _stop(str(error), 2)
+    except KeyboardInterrupt:
+        _stop("Stopped. What was measured is kept; the same command goes on from there.", 130)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _stop(
+                "The disk is full. Free some space, or use --work and --out on another disk; the same command goes on from here.",
+                2,
+            )
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            _stop(
+                f"{error.filename} may not be written: {error.strerror}. Use --work and --out where you may write.", 2
+            )
+        raise
+
+
+def _stop(message: str, status: int) -> None:
+    typer.echo(f"curate: {message}", err=True)
+    raise typer.Exit(status)
+
+
+def _done(quiet: bool, path: Path) -> None:
+    if not quiet:
+        typer.echo(str(path))
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,297 @@
+"""Open a user's photo and label map: file -> arrays at the scale the measures need, or a PairError that says what is wrong.
+
+The only file that opens a user's image. Each file is read once; its SHA-256 comes from the same bytes.
+
+Two working scales: `photo` and `ids` have a long side of at most PREVIEW pixels, `detail` (luminance only, for sharpness)
+at most DETAIL; nothing is ever enlarged. JPEGs are decoded at the smallest DCT scale that still covers DETAIL.
+
+One rule for orientation: every file is turned upright by its own EXIF orientation tag, photo and label map alike, before
+anything is compared. A viewer shows it so, and so does training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from curation.label_png import SIGNATURE, BrokenPng, decode_ids
+from curation.label_space import NOT_ALLOWED, LabelSpace
+
+PREVIEW = 256  # pixels on the long side of what most measures see
+DETAIL = 512  # pixels on the long side of what the sharpness measure sees
+SMALLEST = 16  # pixels; below that nothing can be measured
+MOST_PIXELS = 100_000_000  # a header that promises more is refused before a byte is decoded (decompression bomb)
+
+Image.MAX_IMAGE_PIXELS = None  # the limit above stands in for Pillow's, so that its message can say what to do
+
+
+class PairError(ValueError):
+    """Why one file cannot be measured; the message is what the table's `error` column shows."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded photo: upright size, `photo` (h, w, 3) uint8 RGB, `detail` (h2, w2) uint8 luminance, SHA-256 as hex."""
+
+    width: int
+    height: int
+    turned: bool  # True when EXIF orientation swapped width and height
+    photo: np.ndarray
+    detail: np.ndarray
+    sha256: str
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """A decoded label map: upright size, `ids` (h, w) uint8 class indices (255 = unknown) at preview size, SHA-256 as hex."""
+
+    width: int
+    height: int
+    ids: np.ndarray
+    sha256: str
+
+
+def read_photo(path: Path) -> Photo:
+    """Read one photo. Raises PairError: missing, empty, truncated, not an image, too large, too small."""
+    data = read_bytes(path)
+    with _open(data) as im:
+        width, height, orientation = *im.size, _orientation(im)
+        _check_size(width, height)
+        if im.format in ("JPEG", "MPO"):
+            im.draft("RGB", _fit(width, height, DETAIL))
+        pixels = _to_rgb(im, data)
+    pixels = _upright(pixels, orientation)
+    turned = orientation >= 5
+    width, height = (height, width) if turned else (width, height)
+    detail = shrink(pixels, *_fit(width, height, DETAIL))
+    return Photo(
+        width,
+        height,
+        turned,
+        shrink(detail, *_fit(width, height, PREVIEW)),
+        cv2.cvtColor(detail, cv2.COLOR_RGB2GRAY),
+        hashlib.sha256(data).hexdigest(),
+    )
+
+
+def read_label(path: Path, space: LabelSpace) -> LabelMap:
+    """Read one label map of any bit depth, palette or colour code. Raises PairError, also for ids outside the label space."""
+    data = read_bytes(path)
+    simple, orientation, size = None, 1, None
+    if data.startswith(SIGNATURE) and len(data) > 33 and b"eXIf" not in data:
+        size = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+        _check_size(*size)
+        try:
+            simple = decode_ids(data)
+        except BrokenPng as error:
+            raise PairError(str(error)) from None
+    if simple:
+        raw, present = simple
+    else:
+        with _open(data) as im:
+            size, orientation = im.size, _orientation(im)
+            _check_size(*size)
+            if im.format in ("JPEG", "MPO", "WEBP"):
+                raise PairError(f"the label map is a {im.format}, whose compression blurs class ids; save it as PNG")
+            raw = _upright(_stored_values(im), orientation)
+        if raw.ndim == 3:
+            raw = _packed_colours(raw, space)
+        present = np.unique(raw)
+    table = space.colour_table() if space.colour_coded and raw.dtype == np.int32 else space.index_table(path.name)
+    _check_present(raw, present, table, space)
+    height, width = raw.shape
+    ids = _class_indices(_at_preview(raw), table)
+    return LabelMap(width, height, ids, hashlib.sha256(data).hexdigest())
+
+
+def read_pair(image: Path, label: Path, space: LabelSpace) -> tuple[Photo, LabelMap]:
+    """Read both files of a pair and hold them against each other. Raises PairError, naming every fault of the two."""
+    faults, photo, ids = [], None, None
+    try:
+        photo = read_photo(image)
+    except PairError as error:
+        faults.append(f"photo: {error}")
+    try:
+        ids = read_label(label, space)
+    except PairError as error:
+        faults.append(f"label map: {error}" if "class id" not in str(error) else str(error))
+    if photo and ids and (photo.width, photo.height) != (ids.width, ids.height):
+        hint = ""
+        if photo.turned and (photo.height, photo.width) == (ids.width, ids.height):
+            hint = "; the label map fits the photo as stored: its EXIF orientation turns only the photo"
+        faults.append(f"size mismatch {photo.width}x{photo.height} / {ids.width}x{ids.height}{hint}")
+    if faults:
+        raise PairError("; ".join(faults))
+    return photo, ids
+
+
+def _at_preview(raw: np.ndarray) -> np.ndarray:
+    """(H, W) values at preview scale: the one at the centre of each preview pixel (nearest; ids never mix)."""
+    height, width = raw.shape
+    w, h = _fit(width, height, PREVIEW)
+    if (w, h) == (width, height):
+        return raw
+    step_x, step_y = width // w, height // h
+    if (step_x * w, step_y * h) == (width, height):
+        return raw[step_y // 2 :: step_y, step_x // 2 :: step_x]
+    ys = ((np.arange(h) + 0.5) * height / h).astype(np.intp)
+    xs = ((np.arange(w) + 0.5) * width / w).astype(np.intp)
+    return raw[ys[:, None], xs]
+
+
+def shrink(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Area-averaged to width x height; the array itself when it already has that size."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file. Raises PairError: does not exist, is a folder, may not be read, empty."""
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise PairError("file does not exist") from None
+    except IsADirectoryError:
+        raise PairError("is a folder, not a file") from None
+    except PermissionError:
+        raise PairError("permission denied") from None
+    except OSError as error:
+        raise PairError(f"cannot be read: {error.strerror}") from None
+    if not data:
+        raise PairError("empty file (0 bytes)")
+    return data
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise PairError("not an image") from None
+    except Exception as error:  # Pillow's plug-ins raise many kinds on damaged headers
+        raise PairError(f"damaged image: {error}") from None
+
+
+def _load(im: Image.Image, mode: str | None = None) -> np.ndarray:
+    """All pixels of an opened image. Raises PairError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return np.asarray(im.convert(mode) if mode and im.mode != mode else im)
+    except Exception as error:
+        text = str(error)
+        raise PairError("truncated image" if "truncated" in text else f"damaged image: {text}") from None
+
+
+def _orientation(im: Image.Image) -> int:
+    try:
+        value = im.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # a damaged EXIF block says nothing about the picture
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn an (H, W, ...) array by an EXIF orientation tag, 1-8 (CIPA DC-008, Exif 2.32, tag 0x0112)."""
+    if orientation in (5, 6, 7, 8):
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        megapixels = width * height / 1e6
+        limit = MOST_PIXELS // 10**6
+        raise PairError(
+            f"{width}x{height} = {megapixels:.0f} megapixels; above {limit} it is refused as a decompression bomb"
+        )
+    if min(width, height) < SMALLEST:
+        raise PairError(f"{width}x{height} is too small to measure (at least {SMALLEST} pixels a side)")
+
+
+def _fit(width: int, height: int, long_side: int) -> tuple[int, int]:
+    """(width, height) within long_side, same shape; unchanged when it already fits."""
+    if max(width, height) <= long_side:
+        return width, height
+    scale = long_side / max(width, height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _to_rgb(im: Image.Image, data: bytes) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of any photo Pillow opens; 16-bit greyscale is scaled to 8 bits, transparency dropped."""
+    if im.mode.startswith("I") or im.mode == "F":
+        values = _load(im).astype(np.float64)
+        top = 65535 if values.max(initial=0) > 255 else 255
+        grey = np.clip(values * (255 / top) + 0.5, 0, 255).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    return _load(im, "RGB")
+
+
+def _stored_values(im: Image.Image) -> np.ndarray:
+    """(H, W) uint16 or int64 values as stored, or (H, W, 3) uint8 for a colour mask."""
+    if im.mode in ("L", "P", "1", "I;16"):
+        return _load(im).astype(np.uint16)
+    if im.mode.startswith("I"):
+        return _load(im).astype(np.int64)
+    if im.mode in ("LA", "PA"):
+        return _load(im)[:, :, 0].astype(np.uint16)
+    return _load(im, "RGB")
+
+
+def _packed_colours(rgb: np.ndarray, space: LabelSpace) -> np.ndarray:
+    """(H, W, 3) uint8 colours -> (H, W) int32 0xRRGGBB, or uint16 ids where the file holds ids as a grey RGB picture."""
+    if space.colour_coded:
+        wide = rgb.astype(np.int32)
+        return (wide[:, :, 0] << 16) | (wide[:, :, 1] << 8) | wide[:, :, 2]
+    if (rgb[:, :, :1] == rgb).all():
+        return rgb[:, :, 0].astype(np.uint16)
+    raise PairError(
+        f"an RGB label map, and {space.name} has no colour table; give one with --label-space FILE.toml ([colours])"
+    )
+
+
+def _check_present(
+    raw: np.ndarray, present: np.ndarray, table: np.ndarray | Mapping[int, int], space: LabelSpace
+) -> None:
+    """Raises PairError when a stored value is not in the label space, saying which and how many pixels of it there are."""
+    strange = [int(v) for v in present if _index(int(v), table) == NOT_ALLOWED]
+    if not strange:
+        return
+    pixels = ", ".join(str(int((raw == v).sum())) for v in strange[:5])
+    more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
+    if isinstance(table, Mapping):
+        colours = ", ".join(f"#{v:06x}" for v in strange[:5])
+        raise PairError(f"colour {colours}{more} not in the colour table of {space.name} ({pixels} pixels)")
+    unknown = f", unknown {'/'.join(map(str, space.unknown_ids))}" if space.unknown_ids else ""
+    allowed = f"allowed {space.ids[0]}-{space.ids[-1]}{unknown}" if space.ids else "allowed 0-254"
+    raise PairError(
+        f"class id {', '.join(map(str, strange[:5]))}{more} not in {space.name} ({pixels} pixels; {allowed})"
+    )
+
+
+def _class_indices(raw: np.ndarray, table: np.ndarray | Mapping[int, int]) -> np.ndarray:
+    """Stored values, all of them allowed -> (h, w) uint8 class indices."""
+    if not isinstance(table, Mapping):
+        return table[raw]
+    colours, inverse = np.unique(raw, return_inverse=True)
+    return np.array([table[int(c)] for c in colours], np.uint8)[inverse.reshape(raw.shape)]
+
+
+def _index(value: int, table: np.ndarray | Mapping[int, int]) -> int:
+    if isinstance(table, Mapping):
+        return table.get(value, NOT_ALLOWED)
+    return int(table[value]) if 0 <= value < len(table) else NOT_ALLOWED

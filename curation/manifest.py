@@ -1,0 +1,186 @@
+"""Manifests: which pairs a selection keeps, which it drops and why, and the recipe it was made by.
+
+For `selection2`: selection2.csv (kept), selection2.rejected.csv (dropped, with reasons), selection2.json (recipe). Paths are relative to
+the manifest, so data set and manifests can move together. The same tables and settings give the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+import curation
+from curation.label_space import LabelSpace
+from curation.rules import LEVELS, Selection, count_by_reason
+from curation.workspace import atomic, digest, file_digest, write_json
+
+COLUMNS = [
+    "pair_id",
+    "image",
+    "label",
+    "width",
+    "height",
+    "sha256_image",
+    "sha256_label",
+    "equivalence_class",
+    "weight",
+]
+REJECTED_COLUMNS = ["pair_id", "image", "label", "reason", "score", "threshold", "representative", "detail"]
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be read; says what, which file, what to do."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest as read: `pairs` with COLUMNS (paths as written, relative to `folder`) and its recipe, if there is one."""
+
+    folder: Path
+    pairs: pd.DataFrame
+    recipe: dict
+
+
+def write_manifest(
+    out: Path,
+    name: str,
+    selection: Selection,
+    scores: pd.DataFrame,
+    groups: pd.DataFrame,
+    data: Path,
+    space: LabelSpace,
+) -> Path:
+    """Write the three files of a selection; returns the path of the manifest itself."""
+    base = os.path.relpath(os.path.realpath(data), os.path.realpath(out)).replace(os.sep, "/")
+    rows = scores.set_index("pair_id", drop=False)
+    classes = groups.set_index("pair_id")["equivalence_class"]
+
+    def path(value: str | None) -> str:
+        return f"{base}/{value}" if isinstance(value, str) else ""
+
+    kept = []
+    for row in rows.loc[selection.kept].itertuples(index=False):
+        group = classes.get(row.pair_id)
+        kept.append(
+            [row.pair_id, path(row.image), path(row.label), int(row.width), int(row.height)]
+            + [row.sha256_image, row.sha256_label, "" if pd.isna(group) else group, "1"]
+        )
+    rejected = []
+    for pair_id, faults in selection.faults.items():
+        row, first = rows.loc[pair_id], faults[0]
+        others = [
+            f"also {f.reason} {_number(f.score)}".strip() + (f" ({f.representative})" if f.representative else "")
+            for f in faults[1:]
+        ]
+        rejected.append(
+            [
+                pair_id,
+                path(row["image"]),
+                path(row["label"]),
+                first.reason,
+                _number(first.score),
+                _number(first.threshold),
+            ]
+            + [first.representative or "", "; ".join([first.detail, *others])]
+        )
+    manifest = out / f"{name}.csv"
+    _write_csv(out / f"{name}.rejected.csv", REJECTED_COLUMNS, rejected)
+    write_json(out / f"{name}.json", _recipe(selection, scores, space, base))
+    _write_csv(manifest, COLUMNS, kept)
+    return manifest
+
+
+def _recipe(selection: Selection, scores: pd.DataFrame, space: LabelSpace, base: str) -> dict:
+    settings = selection.settings
+    return {
+        "version": curation.__version__,
+        "selection": LEVELS[settings.level],
+        "level": settings.level,
+        "thresholds": {
+            reason: rule.threshold for reason, rule in settings.active().items() if rule.threshold is not None
+        },
+        "keep_per_class": settings.keep_per_class,
+        "keeper": list(settings.keeper),
+        "target_size": settings.target_size,
+        "data": base,
+        "label_space": space.to_dict(),
+        "pairs": len(scores),
+        "kept": len(selection.kept),
+        "dropped": count_by_reason(selection),
+        "table_sha256": table_digest(scores),
+    }
+
+
+def table_digest(scores: pd.DataFrame) -> str:
+    """SHA-256 of the table the selection was made from, by content."""
+    return digest(
+        scores.astype(object).where(scores.notna(), None).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    )
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest and, if it lies beside it, its recipe. Raises ManifestError."""
+    path = Path(path)
+    try:
+        pairs = pd.read_csv(path, dtype={c: str for c in COLUMNS}, keep_default_na=False, encoding="utf-8")
+    except FileNotFoundError:
+        raise ManifestError(f"{path} does not exist. Make it with `curate build-selection`.") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path} is no manifest: {error}") from None
+    missing = [c for c in COLUMNS if c not in pairs.columns]
+    if missing:
+        raise ManifestError(
+            f"{path} is no manifest: it lacks the column{'s' if missing[1:] else ''} {', '.join(missing)}."
+        )
+    recipe = path.with_suffix(".json")
+    try:
+        return Manifest(path.parent, pairs, json.loads(recipe.read_text(encoding="utf-8")) if recipe.exists() else {})
+    except ValueError as error:
+        raise ManifestError(f"{recipe} is no recipe: {error}") from None
+
+
+def verify(manifest: Manifest, data: Path | None = None) -> Iterator[tuple[str, str | None]]:
+    """Hash every file again; yields each pair id with what is wrong with it (None = unchanged).
+
+    No file outside the data set is opened: `data`, or the folder that the recipe names.
+    """
+    root = data or manifest.folder / manifest.recipe.get("data", ".")
+    root = os.path.realpath(root)
+    for row in manifest.pairs.itertuples(index=False):
+        yield row.pair_id, _changed(manifest.folder, root, row)
+
+
+def _changed(folder: Path, root: str, row) -> str | None:
+    for kind, relative, expected in (
+        ("photo", row.image, row.sha256_image),
+        ("label map", row.label, row.sha256_label),
+    ):
+        full = os.path.normpath(os.path.join(os.path.realpath(folder), relative))
+        if os.path.commonpath([root, full]) != root:
+            return f"{relative} lies outside the data set {root}; pass --data with the folder that holds the files"
+        try:
+            if file_digest(Path(full)) != expected:
+                return f"{kind} changed: {relative}"
+        except OSError as error:
+            return f"{kind} cannot be read: {relative} ({error.strerror})"
+    return None
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _write_csv(path: Path, header: list[str], rows: list[list]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    with atomic(path) as temporary:
+        temporary.write_bytes(text.getvalue().encode())

@@ -1,0 +1,160 @@
+"""Measure one shard of pairs: the pure function that every engine runs.
+
+Enters: a Shard (where the data is, which pairs, which label space). Leaves: one Parquet part and, once that is whole, its
+done-marker. A part has one row per pair: the columns of the table (TABLE) and what later stages need so that no file is opened
+twice (KEPT): a preview of the photo, the ids at the same scale, the layout, a thumbnail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.decode import PairError, read_pair, read_photo
+from curation.duplicates import thumbnail
+from curation.label_space import LabelSpace
+from curation.layout import layout_of
+from curation.pairs import Pair
+from curation.scores import SCORES, measure_all
+from curation.scores.view import View
+from curation.workspace import atomic, digest, write_json
+
+MEASURED = [name for name, score in SCORES.items() if score.measure]
+TABLE = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("image", pa.string()),
+        ("label", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        *[(name, pa.float64()) for name in MEASURED],
+        ("error", pa.string()),
+        ("sha256_image", pa.string()),
+        ("sha256_label", pa.string()),
+    ]
+)
+KEPT = pa.schema(
+    [
+        ("preview", pa.binary()),  # JPEG of the photo at preview scale
+        ("ids", pa.binary()),  # uint8 class indices, row by row, same size
+        ("layout", pa.binary()),  # see layout.py
+        ("thumbnail", pa.binary()),  # see duplicates.py
+        ("colours", pa.binary()),  # (6, 8, 3) uint8 mean CIE Lab: the photo's colour layout
+    ]
+)
+PART = pa.schema([*TABLE, *KEPT])
+VERSION = 1  # raise when decoding or a kept column changes
+SHARD_MEAN, SHARD_MOST = 128, 512  # pairs
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some pairs to measure, and where the part goes. `key` is the digest of all that decides its content."""
+
+    key: str
+    pairs: tuple[Pair, ...]
+    data: str
+    space: dict
+    folder: str
+
+    @property
+    def part(self) -> Path:
+        return Path(self.folder) / f"{self.key}.parquet"
+
+    @property
+    def done(self) -> Path:
+        return Path(self.folder) / f"{self.key}.json"
+
+
+def plan_shards(pairs: list[Pair], data: Path, space: LabelSpace, folder: Path) -> list[Shard]:
+    """Cut the pairs, in order of id, into shards whose borders depend on the ids alone.
+
+    A border falls after an id whose hash says so, so adding or removing a pair changes only the shard it is in, and the rest need
+    not be measured again.
+    """
+    made_by = digest(VERSION, {n: SCORES[n].version for n in MEASURED}, space.digest())
+    description = space.to_dict()
+    shards, start = [], 0
+    for i, pair in enumerate(pairs):
+        border = int.from_bytes(hashlib.blake2b(pair.pair_id.encode(), digest_size=4).digest(), "big") % SHARD_MEAN == 0
+        if border or i - start + 1 == SHARD_MOST or i == len(pairs) - 1:
+            some = tuple(pairs[start : i + 1])
+            key = digest(made_by, [p.__dict__ for p in some])[:24]
+            shards.append(Shard(key, some, str(data), description, str(folder)))
+            start = i + 1
+    return shards
+
+
+def is_done(shard: Shard) -> bool:
+    """Whether the part of a shard is there and whole."""
+    return shard.done.exists() and shard.part.exists()
+
+
+def measure_shard(shard: Shard) -> int:
+    """Measure every pair of a shard and write its part and done-marker; returns the number of pairs."""
+    began = time.perf_counter()
+    space = LabelSpace.from_dict(shard.space)
+    rows = [measure_pair(pair, Path(shard.data), space) for pair in shard.pairs]
+    with atomic(shard.part) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, PART), temporary, compression="zstd")
+    faults = sum(row["error"] is not None for row in rows)
+    write_json(shard.done, {"pairs": len(rows), "errors": faults, "seconds": round(time.perf_counter() - began, 3)})
+    return len(rows)
+
+
+def measure_pair(pair: Pair, data: Path, space: LabelSpace) -> dict:
+    """One row of a part. A pair that cannot be measured gets its `error` and nulls."""
+    row: dict = {name: None for name in PART.names}
+    row |= {"pair_id": pair.pair_id, "image": pair.image, "label": pair.label, "error": pair.error}
+    if pair.error:
+        return row
+    try:
+        if pair.label:
+            photo, label = read_pair(data / pair.image, data / pair.label, space)
+            row["sha256_label"] = label.sha256
+            view = View(photo.photo, photo.detail, label.ids, space)
+            row["ids"] = label.ids.tobytes()
+            row["layout"] = layout_of(label.ids).tobytes()
+        else:
+            photo = read_photo(data / pair.image)
+            view = View(photo.photo, photo.detail)
+        row |= {"width": photo.width, "height": photo.height, "sha256_image": photo.sha256}
+        row |= measure_all(view, MEASURED)
+        row["thumbnail"] = thumbnail(photo.detail).tobytes()
+        row["colours"] = cv2.cvtColor(
+            cv2.resize(photo.photo, (8, 6), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB
+        ).tobytes()
+        row["preview"] = encode_preview(photo.photo)
+    except PairError as error:
+        row |= {name: None for name in PART.names[3:]}
+        row["error"] = str(error)
+    return row
+
+
+def encode_preview(photo: np.ndarray) -> bytes:
+    """(h, w, 3) uint8 RGB -> JPEG, quality 90: at 256 pixels about 15 kB."""
+    return cv2.imencode(".jpg", cv2.cvtColor(photo, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+
+
+def decode_preview(preview: bytes) -> np.ndarray:
+    """The JPEG of `encode_preview` -> (h, w, 3) uint8 RGB."""
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(preview, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def read_kept(part: Path, columns: list[str], readable_only: bool = True) -> list[dict]:
+    """Rows of one part with some of its columns; without the pairs that could not be measured unless asked for."""
+    rows = pq.read_table(part, columns=[*columns, "error"]).to_pylist()
+    return [row for row in rows if row["error"] is None] if readable_only else rows
+
+
+def done_markers(folder: Path) -> list[dict]:
+    """Every done-marker of a parts folder."""
+    return [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]

@@ -1,0 +1,261 @@
+"""Rules: thresholds on the table -> for every pair, kept or dropped, with one first reason and all others.
+
+Enters: the tables of scores, duplicates and classes. Leaves: a Selection. No photo is opened and nothing is measured here, so
+another threshold costs a second. RULES is the only list of reasons, in the order in which they are given as first reason.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+LEVELS = {0: "total", 1: "selection1", 2: "selection2"}
+
+
+class RuleError(ValueError):
+    """A rule or threshold that does not exist or cannot be; names the nearest known one."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A reason to drop a pair.
+
+    level: the level from which it applies; None = only when a person sets its threshold (then from level 1).
+    threshold: of the score of the same name; a pair is dropped at or above it. None where the rule has no threshold.
+    """
+
+    reason: str
+    says: str
+    level: int | None
+    threshold: float | None = None
+
+
+RULES = [
+    Rule("unreadable", "the pair cannot be measured: a file is missing, damaged, or does not fit the other", 0),
+    Rule("exact_duplicate", "another pair has the same photo, byte for byte", 1),
+    Rule("near_duplicate", "another pair has the same photo, re-encoded, resized or mirrored", 1, 0.95),
+    Rule("label_error", "the label map does not fit the photo", 1, 0.5),
+    Rule("coupling", "classes of the label map interleave at a fine scale", 1, 0.5),
+    Rule("backlight", "strongly backlit", 2, 0.5),
+    Rule("monochrome", "greyscale or toned", 2, 0.5),
+    Rule("dark", "hardly any light", None, 0.5),
+    Rule("overexposed", "a large part burnt out to white", None, 0.5),
+    Rule("blur", "nothing in the photo is sharp", None, 0.5),
+    Rule("low_information", "nearly all of the photo is flat", None, 0.5),
+    Rule("equivalence_class", "enough other pairs with practically the same label map are kept", 2),
+    Rule("target_size", "kept pairs were ranked and only the best asked for", 0),
+]
+STRUCTURAL = (
+    "unreadable",
+    "exact_duplicate",
+    "near_duplicate",
+    "equivalence_class",
+    "target_size",
+)  # not read off one score
+KEEPERS = (
+    "clean",
+    "largest",
+    "sharpest",
+    "first",
+)  # which copy of a photo stays: the first word that tells two apart decides
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a selection beyond the tables. `thresholds`: set by a person; None switches a rule off."""
+
+    level: int = 2
+    thresholds: Mapping[str, float | None] = field(default_factory=dict)
+    keep_per_class: int = 3
+    keeper: tuple[str, ...] = KEEPERS
+    target_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise RuleError(f"No level {self.level}; levels are 0 (Total), 1 (Selection I), 2 (Selection II).")
+        known = [rule.reason for rule in RULES if rule.threshold is not None]
+        for name, value in self.thresholds.items():
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1, 0)[0]
+                raise RuleError(f'No threshold "{name}"; the nearest is "{near}". Known: {", ".join(known)}.')
+            if value is not None and not 0 <= value <= 1:
+                raise RuleError(
+                    f"{name}={value} is no threshold; scores lie in 0-1. Use {name}=off to switch the rule off."
+                )
+        for word in self.keeper:
+            if word not in KEEPERS:
+                raise RuleError(f'No keeper rule "{word}"; known: {", ".join(KEEPERS)}.')
+        if self.keep_per_class < 1:
+            raise RuleError(f"--keep-per-class {self.keep_per_class}: at least 1 pair of a class is kept.")
+        if self.target_size is not None and self.target_size < 1:
+            raise RuleError(f"--target-size {self.target_size}: ask for at least 1 pair.")
+
+    def active(self) -> dict[str, Rule]:
+        """The rules that apply, by reason, in their order, with the thresholds in force."""
+        rules = {}
+        for rule in RULES:
+            level, threshold = rule.level, rule.threshold
+            if rule.reason in self.thresholds:
+                threshold = self.thresholds[rule.reason]
+                if threshold is None:
+                    continue
+                level = 1 if level is None else level
+            if level is not None and level <= self.level:
+                rules[rule.reason] = replace(rule, threshold=threshold)
+        return rules
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One reason against one pair. `score` and `threshold` are None where the reason has none."""
+
+    reason: str
+    score: float | None = None
+    threshold: float | None = None
+    representative: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """kept: pair ids, ascending. faults: for every dropped pair its reasons, the first one first."""
+
+    settings: Settings
+    kept: list[str]
+    faults: dict[str, list[Fault]]
+
+
+def select(scores: pd.DataFrame, duplicates: pd.DataFrame, groups: pd.DataFrame, settings: Settings) -> Selection:
+    """Apply the rules to the tables of one data set (see the modules that make them for their columns)."""
+    table = scores.set_index("pair_id", drop=False)
+    rules = settings.active()
+    faults: dict[str, list[Fault]] = defaultdict(list)
+    for pair_id, error in table["error"].dropna().items():
+        faults[pair_id].append(Fault("unreadable", detail=error))
+    readable = table[table["error"].isna()]
+    for reason, rule in rules.items():
+        if reason not in STRUCTURAL and reason in readable:
+            over = readable[reason] >= rule.threshold
+            for pair_id, score in readable.loc[over, reason].items():
+                faults[pair_id].append(Fault(reason, float(score), rule.threshold, detail=rule.says))
+    badness = _badness(readable, rules)
+    for pair_id, fault in _duplicate_faults(readable, duplicates, rules, faults, settings.keeper):
+        faults[pair_id].append(fault)
+    if "equivalence_class" in rules:
+        for pair_id, fault in _surplus_faults(readable, groups, faults, settings.keep_per_class, badness):
+            faults[pair_id].append(fault)
+    order = {rule.reason: i for i, rule in enumerate(RULES)}
+    found = {pair_id: sorted(some, key=lambda f: order[f.reason]) for pair_id, some in faults.items()}
+    kept = [p for p in table.index if p not in found]
+    if settings.target_size is not None:
+        kept, found = _best(list(readable.index), found, badness, settings.target_size)
+    return Selection(settings, sorted(kept), {p: found[p] for p in sorted(found)})
+
+
+def _badness(readable: pd.DataFrame, rules: Mapping[str, Rule]) -> pd.Series:
+    """For each pair, how near it is to being dropped: the largest score over threshold (1 = on the border)."""
+    ratios = [
+        readable[r].fillna(0) / max(rule.threshold, 1e-9)
+        for r, rule in rules.items()
+        if r not in STRUCTURAL and r in readable
+    ]
+    return pd.concat(ratios, axis=1).max(axis=1) if ratios else pd.Series(0.0, index=readable.index)
+
+
+def _duplicate_faults(readable, duplicates, rules, faults, keeper):
+    """Of each set of pairs with the same photo, all but one are dropped; each names the one that is kept.
+
+    Sets do not chain: a pair is dropped only for one that is itself kept and that it was found to equal.
+    """
+    partners: dict[str, dict[str, tuple[str, float]]] = defaultdict(dict)
+    for row in duplicates.itertuples(index=False):
+        reason = "exact_duplicate" if row.relation == "exact" else "near_duplicate"
+        if reason not in rules or (rules[reason].threshold is not None and row.similarity < rules[reason].threshold):
+            continue
+        if row.first in readable.index and row.second in readable.index:
+            partners[row.first][row.second] = (row.relation, row.similarity)
+            partners[row.second][row.first] = (row.relation, row.similarity)
+    area = readable["width"] * readable["height"]
+    rank = {
+        "clean": lambda p: p in faults,
+        "largest": lambda p: -int(area[p]),
+        "sharpest": lambda p: float(readable["blur"].get(p, 0.0)),
+        "first": lambda p: p,
+    }
+    gone: set[str] = set()
+    for keep in sorted(partners, key=lambda p: (*[rank[word](p) for word in keeper], p)):
+        if keep in gone:
+            continue
+        for drop, (relation, similarity) in sorted(partners[keep].items()):
+            if drop in gone:
+                continue
+            gone.add(drop)
+            says = {"exact": "same photo, byte for byte", "same": "same photo", "mirrored": "same photo, mirrored"}[
+                relation
+            ]
+            reason = "exact_duplicate" if relation == "exact" else "near_duplicate"
+            yield drop, Fault(reason, float(similarity), rules[reason].threshold, keep, f"{says} as {keep}")
+        gone.add(keep)  # kept: later ones in the list may not drop it
+
+
+def _surplus_faults(readable, groups, faults, keep_per_class, badness):
+    """Of each equivalence class keep the representative or the pair nearest to it, then those whose photos differ most."""
+    clean = groups[groups["pair_id"].isin(readable.index) & ~groups["pair_id"].isin(faults.keys())]
+    for name, members in clean.groupby("equivalence_class", sort=True):
+        if len(members) <= keep_per_class:
+            continue
+        members = members.sort_values(["similarity", "pair_id"], ascending=[False, True], kind="stable")
+        ids = members["pair_id"].tolist()
+        photos = np.stack([np.frombuffer(c, np.uint8) for c in members["colours"]]).astype(np.float64)
+        chosen = _farthest_first(photos, keep_per_class)
+        representative = ids[chosen[0]]
+        for i, pair_id in enumerate(ids):
+            if i not in chosen:
+                detail = (
+                    f"class {name}: {len(ids)} clean pairs with practically the same label map, {keep_per_class} kept"
+                )
+                yield (
+                    pair_id,
+                    Fault("equivalence_class", float(members["similarity"].iloc[i]), None, representative, detail),
+                )
+
+
+def _farthest_first(points: np.ndarray, k: int) -> set[int] | list[int]:
+    """k row numbers: the first row, then each time the row farthest from all chosen (the lower number on a tie)."""
+    chosen = [0]
+    distance = np.linalg.norm(points - points[0], axis=1)
+    while len(chosen) < k:
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
+    return chosen
+
+
+def _best(readable: list[str], found: dict[str, list[Fault]], badness: pd.Series, size: int):
+    """The best `size` readable pairs: those that no structural rule drops first, then by badness, then by id."""
+
+    def key(pair_id: str):
+        structural = any(f.reason in STRUCTURAL for f in found.get(pair_id, []))
+        return structural, float(badness[pair_id]), pair_id
+
+    ranked = sorted(readable, key=key)
+    kept = ranked[:size]
+    border = float(badness[kept[-1]]) if kept else 0.0
+    chosen = set(kept)
+    rest = {p: some for p, some in found.items() if p not in chosen}
+    for pair_id in ranked[size:]:
+        detail = f"not among the best {size}"
+        rest.setdefault(
+            pair_id, [Fault("target_size", round(float(badness[pair_id]), 4), round(border, 4), None, detail)]
+        )
+    return kept, rest
+
+
+def count_by_reason(selection: Selection) -> dict[str, int]:
+    """How many pairs each reason dropped as the first one, in the order of RULES, without those that dropped none."""
+    first = pd.Series([some[0].reason for some in selection.faults.values()], dtype=object).value_counts()
+    return {rule.reason: int(first[rule.reason]) for rule in RULES if rule.reason in first}

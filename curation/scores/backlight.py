@@ -1,0 +1,55 @@
+"""Backlight: is the subject a dark mass before a bright ground, with nothing between the two?
+
+Measured in linear light. Without label maps two facts decide, both of the histogram of log2 luminance split at Otsu's
+threshold [Otsu 1979, IEEE Trans. SMC 9(1)]: how many stops lie between the mean luminance of the two sides, and how much of
+the variance the split explains (eta, Otsu's separability: near 1 when the mid-tones are empty). With a sky class the
+stops between sky and everything else say it more directly.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from curation.scores.view import LEVELS, View
+
+LEAST_SKY = 0.05  # share of the picture; a smaller sky says nothing about the light
+_LEVEL = (np.arange(LEVELS) + 0.5) * (10 / LEVELS) - 10  # log2 luminance at the middle of each histogram step
+
+
+def two_tones(histogram: np.ndarray) -> tuple[float, float]:
+    """(LEVELS,) shares of log2 luminance -> (stops between the mean luminances of the two Otsu classes, eta in [0, 1])."""
+    weight, first = np.cumsum(histogram), np.cumsum(histogram * _LEVEL)
+    mean = first[-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = np.nan_to_num((mean * weight - first) ** 2 / (weight * (1 - weight)), posinf=0.0)
+    at = int(between[:-1].argmax())
+    variance = (histogram * (_LEVEL - mean) ** 2).sum()
+    light = histogram * np.exp2(_LEVEL)
+    dark, bright = light[: at + 1].sum(), light[at + 1 :].sum()
+    n_dark, n_bright = histogram[: at + 1].sum(), histogram[at + 1 :].sum()
+    if variance < 1e-6 or min(n_dark, n_bright) < 1e-9:
+        return 0.0, 0.0
+    return float(np.log2((bright / n_bright) / (dark / n_dark))), float(between[at] / variance)
+
+
+def sky_stops(view: View) -> float | None:
+    """Stops by which the mean luminance of the sky lies above that of the rest; None without a usable sky."""
+    sky = view.role("sky")
+    if sky is None or not LEAST_SKY <= (share := sky.mean()) <= 1 - LEAST_SKY:
+        return None
+    sky_light = float(view.luminance[sky].mean())
+    rest_light = (float(view.luminance.mean()) - share * sky_light) / (1 - share)
+    return float(np.log2((sky_light + 1e-3) / (rest_light + 1e-3)))
+
+
+def measure(view: View) -> float:
+    """Backlight in [0, 1]; 0.5 is where the photo stops being usable as a picture of its classes.
+
+    The weights are a logistic fit of published backlit photos against ordinary outdoor photos (benchmarks/RESULTS.md).
+    """
+    stops, eta = two_tones(view.log_luminance_histogram)
+    evidence = 2.05 * stops + 18.25 * eta - 24.0
+    sky = sky_stops(view)
+    if sky is not None:
+        evidence = 0.4 * (evidence + 2.4) + 3.0 * (sky - 3.8)
+    return float(1 / (1 + np.exp(np.clip(-evidence, -60, 60))))

@@ -1,0 +1,234 @@
+"""The stages in their order: index, score, group, select. Each runs what it needs before it and skips what still holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation import equivalence, rules
+from curation.duplicates import SIDE, find_duplicates
+from curation.engine import local
+from curation.label_error.stage import label_errors
+from curation.label_space import LabelSpace, ids_as_found
+from curation.label_space_files import find_beside, load_builtin, resolve
+from curation.layout import GRID
+from curation.manifest import write_manifest
+from curation.measure import TABLE, is_done, measure_shard, plan_shards
+from curation.pairs import NoPairsError, Pair, find_pairs
+from curation.scores import SCORES
+from curation.workspace import Workspace, WorkspaceError, digest, inputs_of, write_table
+
+GROUP_VERSION = 1
+SCORE_COLUMNS = ["pair_id", "image", "label", "width", "height", *SCORES, "error", "sha256_image", "sha256_label"]
+
+
+@dataclass
+class Run:
+    """How to run, whatever the stage: `say` prints a line for a person; `read` counts the pairs whose files were opened."""
+
+    workers: int = field(default_factory=local.default_workers)
+    quiet: bool = False
+    say: Callable[[str], None] = lambda line: None
+    read: int = 0
+
+    def over(self, function: Callable, jobs: list, caption: str, weigh: Callable = lambda job: 1) -> Iterable:
+        return local.run(function, jobs, self.workers, caption, weigh, self.quiet)
+
+
+def index(
+    run: Run,
+    folder: Path,
+    data: Path | None = None,
+    label_space: str | None = None,
+    images: str | None = None,
+    labels: str | None = None,
+    root: Path | None = None,
+    photos_only_ok: bool = True,
+) -> Workspace:
+    """Find the pairs and write pairs.parquet (only when something changed).
+
+    Without `data`, and for every option left out, what WORK was made with counts. Raises WorkspaceError when WORK belongs to another
+    data set, NoPairsError, LabelSpaceError.
+    """
+    before = Workspace.load(folder)
+    if data is None:
+        if before is None:
+            raise WorkspaceError(f"No data set yet in {folder}. Name one with --data DIR (or `curate index DIR`).")
+        source = before.source
+    else:
+        source = Path(os.path.abspath(data))
+        if before is not None and before.source != source:
+            raise WorkspaceError(
+                f"{folder} is the work directory of {before.source}, not of {source}. Use --work with another directory, or remove this one."
+            )
+    options = {"images": images, "labels": labels, "root": str(root) if root else None, "label_space": label_space}
+    if before is not None:
+        options = {name: value or before.options.get(name) for name, value in options.items()}
+    found = find_pairs(
+        source, options["images"], options["labels"], Path(options["root"]) if options["root"] else None, photos_only_ok
+    )
+    base = source if source.is_dir() else Path(os.path.abspath(options["root"] or source.parent))
+    space, how = _label_space(options["label_space"], base, found.label_space)
+    work = Workspace(folder, base, source, space, found.layout, options)
+    if before is None or (before.space.digest(), before.layout, before.options) != (
+        space.digest(),
+        found.layout,
+        options,
+    ):
+        work.save()
+    table = pa.Table.from_pylist(
+        [
+            {
+                "pair_id": p.pair_id,
+                "image": p.image,
+                "label": p.label,
+                "image_bytes": p.image_stat[0],
+                "image_mtime_ns": p.image_stat[1],
+                "label_bytes": p.label_stat[0],
+                "label_mtime_ns": p.label_stat[1],
+                "error": p.error,
+            }
+            for p in found.pairs
+        ],
+        _PAIRS,
+    )
+    key = digest([p.__dict__ for p in found.pairs])
+    if inputs_of(work.pairs) != key:
+        write_table(work.pairs, table, key)
+    faults = sum(p.error is not None for p in found.pairs)
+    run.say(
+        f"{len(found.pairs):,} pairs in {source} (layout: {found.layout}; label space: {space.name}, {how})"
+        + (f"; {faults:,} cannot be pairs, see the error column" if faults else "")
+    )
+    return work
+
+
+def score(run: Run, work: Workspace, with_label_error: bool = True) -> pd.DataFrame:
+    """Measure every pair that is not measured yet; write and return scores.parquet."""
+    pairs = read_pairs(work)
+    shards = plan_shards(pairs, work.data, work.space, work.parts)
+    key = digest([s.key for s in shards], with_label_error)
+    if inputs_of(work.scores) == key:
+        return pd.read_parquet(work.scores)
+    work.parts.mkdir(parents=True, exist_ok=True)
+    todo = [s for s in shards if not is_done(s)]
+    for n in run.over(measure_shard, todo, "score", lambda s: len(s.pairs)):
+        run.read += n
+    wanted = {s.key for s in shards}
+    for old in work.parts.iterdir():
+        if old.name.split(".")[0] not in wanted:
+            old.unlink()
+    table = pa.concat_tables([pq.read_table(s.part, columns=TABLE.names) for s in shards]).to_pandas()
+    if with_label_error and table["label"].notna().any():
+        work.label_error.mkdir(exist_ok=True)
+        readable = int((table["error"].isna() & table["label"].notna()).sum())
+        found = label_errors([s.part for s in shards], readable, len(work.space.names), work.label_error, run.over)
+        if found is None:
+            run.say(f"label_error is left out: {readable} pairs are too few to learn from")
+        else:
+            table["label_error"] = table["pair_id"].map(found)
+    table = table[[c for c in SCORE_COLUMNS if c in table]].sort_values("pair_id", ignore_index=True)
+    write_table(work.scores, table, key)
+    return table
+
+
+def group(
+    run: Run, work: Workspace, tau: float = equivalence.TAU, mirror: bool = True
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Find duplicates and equivalence classes; write and return duplicates.parquet and groups.parquet."""
+    shards = plan_shards(read_pairs(work), work.data, work.space, work.parts)
+    key = digest(GROUP_VERSION, [s.key for s in shards], tau, mirror)
+    if inputs_of(work.groups) == key and inputs_of(work.duplicates) == key:
+        return pd.read_parquet(work.duplicates), pd.read_parquet(work.groups)
+    columns = ["pair_id", "sha256_image", "thumbnail", "layout", "colours", "error"]
+    kept = pa.concat_tables([pq.read_table(s.part, columns=columns) for s in shards]).to_pandas()
+    kept = kept[kept["error"].isna()].sort_values("pair_id", ignore_index=True)
+    ids = kept["pair_id"].tolist()
+    thumbs = np.frombuffer(b"".join(kept["thumbnail"]), np.uint8).reshape(-1, SIDE, SIDE)
+    same = find_duplicates(ids, kept["sha256_image"].tolist(), thumbs)
+    write_table(work.duplicates, same, key)
+    mapped = kept[kept["layout"].notna()].reset_index(drop=True)
+    layouts = np.frombuffer(b"".join(mapped["layout"]), np.uint8).reshape(-1, *GRID)
+    names = mapped["pair_id"].tolist()
+    classes = equivalence.classes_of(names, layouts, tau, mirror)
+    groups = pd.DataFrame(
+        {
+            "pair_id": names,
+            "equivalence_class": [names[r] for r, _ in classes],
+            "representative": [names[r] for r, _ in classes],
+            "similarity": [s for _, s in classes],
+            "colours": mapped["colours"],
+        }
+    )
+    write_table(work.groups, groups, key)
+    return same, groups
+
+
+def build_selection(
+    run: Run,
+    work: Workspace,
+    out: Path,
+    settings: rules.Settings,
+    tau: float = equivalence.TAU,
+    mirror: bool = True,
+    with_label_error: bool = True,
+) -> tuple[Path, rules.Selection]:
+    """Everything up to the manifest of one level; returns its path and the selection."""
+    scores = score(run, work, with_label_error)
+    if scores["label"].isna().all():
+        raise NoPairsError(
+            f"No pairs found in {work.source}: it holds photos and no label maps, so there is nothing to select pairs from. "
+            "`curate score` and `curate report` work on photos alone."
+        )
+    duplicates, groups = group(run, work, tau, mirror)
+    selection = rules.select(scores, duplicates, groups, settings)
+    manifest = write_manifest(out, rules.LEVELS[settings.level], selection, scores, groups, work.data, work.space)
+    return manifest, selection
+
+
+def read_pairs(work: Workspace) -> list[Pair]:
+    """The pairs as they were indexed, in the order of their ids."""
+    return [
+        Pair(
+            row["pair_id"],
+            row["image"],
+            row["label"],
+            (row["image_bytes"], row["image_mtime_ns"]),
+            (row["label_bytes"], row["label_mtime_ns"]),
+            row["error"],
+        )
+        for row in pq.read_table(work.pairs).to_pylist()
+    ]
+
+
+def _label_space(asked: str | None, data: Path, implied: str | None) -> tuple[LabelSpace, str]:
+    """The label space to read the label maps by, and how it was come by: asked for, beside the data, implied by the layout."""
+    if asked:
+        return resolve(asked), "as asked"
+    beside = find_beside(data)
+    if beside:
+        return beside, "found beside the data"
+    if implied:
+        return load_builtin(implied), "from the layout; --label-space to change"
+    return ids_as_found(), "no classes.json found, so any id is taken; --label-space to check them"
+
+
+_PAIRS = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("image", pa.string()),
+        ("label", pa.string()),
+        ("image_bytes", pa.int64()),
+        ("image_mtime_ns", pa.int64()),
+        ("label_bytes", pa.int64()),
+        ("label_mtime_ns", pa.int64()),
+        ("error", pa.string()),
+    ]
+)

@@ -1,0 +1,50 @@
+"""The tables that a command prints at its end."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from curation.rules import LEVELS, RULES, Selection, count_by_reason
+from curation.scores import SCORES
+
+TITLES = {0: "Total", 1: "Selection I", 2: "Selection II"}
+
+
+def print_selection(selection: Selection) -> None:
+    """Kept and dropped pairs, by first reason."""
+    says = {rule.reason: rule.says for rule in RULES}
+    total = len(selection.kept) + len(selection.faults)
+    level = selection.settings.level
+    table = Table(
+        title=f"{TITLES[level]} ({LEVELS[level]}): {len(selection.kept):,} of {total:,} pairs kept",
+        title_justify="left",
+    )
+    for column, justify in (("reason", "left"), ("pairs", "right"), ("threshold", "right"), ("what it means", "left")):
+        table.add_column(column, justify=justify)
+    active = selection.settings.active()
+    for reason, n in count_by_reason(selection).items():
+        threshold = active[reason].threshold if reason in active else None
+        table.add_row(reason, f"{n:,}", "" if threshold is None else f"{threshold:g}", says[reason])
+    Console().print(table)
+
+
+def print_scores(table: pd.DataFrame) -> None:
+    """For each score, how many pairs lie at or above one half, and how they are spread."""
+    shown = Table(
+        title=f"{len(table):,} pairs, {int(table['error'].notna().sum()):,} of them unreadable", title_justify="left"
+    )
+    for column, justify in (
+        ("score", "left"),
+        ("median", "right"),
+        ("95 %", "right"),
+        (">= 0.5", "right"),
+        ("what it means", "left"),
+    ):
+        shown.add_column(column, justify=justify)
+    for name, score in SCORES.items():
+        if name in table and (values := table[name].dropna()).size:
+            spread = [f"{values.quantile(q):.3f}" for q in (0.5, 0.95)]
+            shown.add_row(name, *spread, f"{int((values >= 0.5).sum()):,}", score.says)
+    Console().print(shown)
