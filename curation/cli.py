@@ -36,6 +36,9 @@ Data = Annotated[
 ]
 Work = Annotated[Path, typer.Option("--work", help="Where measures are kept between runs.")]
 Out = Annotated[Path, typer.Option("--out", help="Where manifests go.")]
+TableOut = Annotated[
+    Path | None, typer.Option("--out", help="Write the table as CSV into this folder, too.", show_default=False)
+]
 Space = Annotated[
     str | None,
     typer.Option(
@@ -96,10 +99,15 @@ def about(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def index(
-    data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="The data set: a folder, or a CSV with the columns image,label.")
-    ],
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]", help="The data set: a folder, or a CSV with the columns image,label.", show_default=False
+        ),
+    ] = None,
+    data: Data = None,
     work: Work = WORK,
+    out: TableOut = None,
     label_space: Space = None,
     images: Images = None,
     labels: Labels = None,
@@ -112,21 +120,25 @@ def index(
     labels/, ADE20K's images/training + annotations/training, Cityscapes' _leftImg8bit / _gtFine_labelIds, CamVid's train/ +
     trainannot/, COCO-Stuff's stuffthingmaps, x.jpg + x_mask.png, x.jpg + x.png. Anything else: two globs, or a CSV.
     """
-    with _started(data, work, label_space, images, labels, root, 1, quiet) as (_, workspace):
-        _done(quiet, workspace.pairs)
+    with _started(source or data, work, label_space, images, labels, root, 1, quiet) as (_, workspace):
+        _done(quiet, workspace.pairs, *_as_csv(out, workspace.pairs))
 
 
 @app.command()
 def score(
+    csv_file: Annotated[
+        Path | None, typer.Argument(metavar="[CSV_FILE]", help="Where --csv writes.", show_default=False)
+    ] = None,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Write the table as CSV, too: to CSV_FILE, OUT or WORK/scores.csv.")
+    ] = False,
     data: Data = None,
     work: Work = WORK,
+    out: TableOut = None,
     label_space: Space = None,
     images: Images = None,
     labels: Labels = None,
     root: Root = None,
-    csv: Annotated[
-        Path | None, typer.Option("--csv", help="Write the table as CSV, too.", show_default=False)
-    ] = None,
     no_label_error: NoLabelError = False,
     workers: Workers = 0,
     quiet: Quiet = False,
@@ -136,24 +148,29 @@ def score(
     One row per pair, one column per score in 0-1 (0 = fine, 1 = surely defective), and `error`: why a pair could not be measured.
     """
     from curation import stages
-    from curation.workspace import atomic
+    from curation.summary import print_scores
+    from curation.workspace import write_csv
 
+    if csv_file and not csv:
+        raise typer.BadParameter(
+            f"What is {csv_file} for? Name the data set with --data, or write the table there with --csv."
+        )
     with _started(data, work, label_space, images, labels, root, workers, quiet) as (run, workspace):
         table = stages.score(run, workspace, not no_label_error)
-        if csv:
-            with atomic(csv) as temporary:
-                table.to_csv(temporary, index=False, lineterminator="\n")
         if not quiet:
-            from curation.summary import print_scores
-
             print_scores(table)
-        _done(quiet, csv or workspace.scores)
+        written = _as_csv(out, workspace.scores)
+        if csv and (csv_file or not written):
+            written = [csv_file or workspace.scores.with_suffix(".csv")]
+            write_csv(written[0], table)
+        _done(quiet, workspace.scores, *written)
 
 
 @app.command()
 def group(
     data: Data = None,
     work: Work = WORK,
+    out: TableOut = None,
     label_space: Space = None,
     images: Images = None,
     labels: Labels = None,
@@ -175,7 +192,7 @@ def group(
                 f"{len(groups):,} label maps in {len(sizes):,} equivalence classes, the largest with {sizes.max() if len(sizes) else 0:,}; "
                 f"{len(duplicates):,} pairs of the same photo"
             )
-        _done(quiet, workspace.groups)
+        _done(quiet, workspace.groups, *_as_csv(out, workspace.groups, workspace.duplicates))
 
 
 @app.command("build-selection")
@@ -304,9 +321,22 @@ def _stop(message: str, status: int) -> None:
     raise typer.Exit(status)
 
 
-def _done(quiet: bool, path: Path) -> None:
+def _done(quiet: bool, *paths: Path) -> None:
     if not quiet:
-        typer.echo(str(path))
+        for path in paths:
+            typer.echo(str(path))
+
+
+def _as_csv(out: Path | None, *tables: Path) -> list[Path]:
+    """The tables of WORK as CSV files in `out`, without the columns that hold bytes; none when there is no `out`."""
+    if out is None:
+        return []
+    from curation.workspace import read_table, write_csv
+
+    written = [out / f"{table.stem}.csv" for table in tables]
+    for path, table in zip(written, tables, strict=True):
+        write_csv(path, read_table(table))
+    return written
 
 
 def main() -> None:

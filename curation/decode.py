@@ -1,12 +1,13 @@
-"""Open a user's photo and label map: file -> arrays at the scale the measures need, or a PairError that says what is wrong.
+"""Open a user's photo and label map: file -> arrays at the scale the measures need, or a PairError that says why not.
 
 The only file that opens a user's image. Each file is read once; its SHA-256 comes from the same bytes.
 
-Two working scales: `photo` and `ids` have a long side of at most PREVIEW pixels, `detail` (luminance only, for sharpness)
-at most DETAIL; nothing is ever enlarged. JPEGs are decoded at the smallest DCT scale that still covers DETAIL.
+Two working scales: `photo` and `ids` have a long side of at most PREVIEW pixels, `detail` (luminance only, for
+sharpness) at most DETAIL; nothing is ever enlarged. JPEGs are decoded at the smallest DCT scale that still covers
+DETAIL.
 
-One rule for orientation: every file is turned upright by its own EXIF orientation tag, photo and label map alike, before
-anything is compared. A viewer shows it so, and so does training.
+One rule for orientation: every file is turned upright by its own EXIF orientation tag, photo and label map alike,
+before anything is compared. A viewer shows it so, and so does training.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from curation.label_space import NOT_ALLOWED, LabelSpace
 PREVIEW = 256  # pixels on the long side of what most measures see
 DETAIL = 512  # pixels on the long side of what the sharpness measure sees
 SMALLEST = 16  # pixels; below that nothing can be measured
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # nothing that runs a program, as Pillow does for EPS
 MOST_PIXELS = 100_000_000  # a header that promises more is refused before a byte is decoded (decompression bomb)
 
 Image.MAX_IMAGE_PIXELS = None  # the limit above stands in for Pillow's, so that its message can say what to do
@@ -51,7 +53,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class LabelMap:
-    """A decoded label map: upright size, `ids` (h, w) uint8 class indices (255 = unknown) at preview size, SHA-256 as hex."""
+    """A decoded label map: upright size, `ids` (h, w) uint8 class indices (255 = unknown) at preview size, SHA-256."""
 
     width: int
     height: int
@@ -63,11 +65,12 @@ def read_photo(path: Path) -> Photo:
     """Read one photo. Raises PairError: missing, empty, truncated, not an image, too large, too small."""
     data = read_bytes(path)
     with _open(data) as im:
-        width, height, orientation = *im.size, _orientation(im)
+        width, height = im.size
         _check_size(width, height)
+        orientation = _orientation(im)  # for a PNG this decodes the picture, so only now
         if im.format in ("JPEG", "MPO"):
             im.draft("RGB", _fit(width, height, DETAIL))
-        pixels = _to_rgb(im, data)
+        pixels = _to_rgb(im)
     pixels = _upright(pixels, orientation)
     turned = orientation >= 5
     width, height = (height, width) if turned else (width, height)
@@ -83,12 +86,11 @@ def read_photo(path: Path) -> Photo:
 
 
 def read_label(path: Path, space: LabelSpace) -> LabelMap:
-    """Read one label map of any bit depth, palette or colour code. Raises PairError, also for ids outside the label space."""
+    """Read one label map of any bit depth, palette or colour code. Raises PairError, also for ids outside the space."""
     data = read_bytes(path)
-    simple, orientation, size = None, 1, None
+    simple = None
     if data.startswith(SIGNATURE) and len(data) > 33 and b"eXIf" not in data:
-        size = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-        _check_size(*size)
+        _check_size(int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"))
         try:
             simple = decode_ids(data)
         except BrokenPng as error:
@@ -97,10 +99,12 @@ def read_label(path: Path, space: LabelSpace) -> LabelMap:
         raw, present = simple
     else:
         with _open(data) as im:
-            size, orientation = im.size, _orientation(im)
-            _check_size(*size)
+            _check_size(*im.size)
             if im.format in ("JPEG", "MPO", "WEBP"):
                 raise PairError(f"the label map is a {im.format}, whose compression blurs class ids; save it as PNG")
+            if ";16" in str(im.tile) and not im.mode.startswith("I"):  # Pillow would drop the low byte, which is the id
+                raise PairError("the label map has 16 bits a colour channel; save its ids as greyscale PNG")
+            orientation = _orientation(im)
             raw = _upright(_stored_values(im), orientation)
         if raw.ndim == 3:
             raw = _packed_colours(raw, space)
@@ -175,11 +179,11 @@ def _open(data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Image.open(io.BytesIO(data))
+            return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise PairError("not an image") from None
     except Exception as error:  # Pillow's plug-ins raise many kinds on damaged headers
-        raise PairError(f"damaged image: {error}") from None
+        raise PairError(_damage(error)) from None
 
 
 def _load(im: Image.Image, mode: str | None = None) -> np.ndarray:
@@ -189,13 +193,18 @@ def _load(im: Image.Image, mode: str | None = None) -> np.ndarray:
             warnings.simplefilter("ignore")
             return np.asarray(im.convert(mode) if mode and im.mode != mode else im)
     except Exception as error:
-        text = str(error)
-        raise PairError("truncated image" if "truncated" in text else f"damaged image: {text}") from None
+        raise PairError(_damage(error)) from None
+
+
+def _damage(error: Exception) -> str:
+    return "truncated image" if "truncated" in str(error).lower() else f"damaged image: {error}"
 
 
 def _orientation(im: Image.Image) -> int:
     try:
-        value = im.getexif().get(ExifTags.Base.Orientation, 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = im.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # a damaged EXIF block says nothing about the picture
         return 1
     return value if value in range(1, 9) else 1
@@ -231,7 +240,7 @@ def _fit(width: int, height: int, long_side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _to_rgb(im: Image.Image, data: bytes) -> np.ndarray:
+def _to_rgb(im: Image.Image) -> np.ndarray:
     """(H, W, 3) uint8 RGB of any photo Pillow opens; 16-bit greyscale is scaled to 8 bits, transparency dropped."""
     if im.mode.startswith("I") or im.mode == "F":
         values = _load(im).astype(np.float64)
@@ -253,7 +262,7 @@ def _stored_values(im: Image.Image) -> np.ndarray:
 
 
 def _packed_colours(rgb: np.ndarray, space: LabelSpace) -> np.ndarray:
-    """(H, W, 3) uint8 colours -> (H, W) int32 0xRRGGBB, or uint16 ids where the file holds ids as a grey RGB picture."""
+    """(H, W, 3) uint8 colours -> (H, W) int32 0xRRGGBB, or uint16 ids where the file holds ids as a grey picture."""
     if space.colour_coded:
         wide = rgb.astype(np.int32)
         return (wide[:, :, 0] << 16) | (wide[:, :, 1] << 8) | wide[:, :, 2]
@@ -267,7 +276,7 @@ def _packed_colours(rgb: np.ndarray, space: LabelSpace) -> np.ndarray:
 def _check_present(
     raw: np.ndarray, present: np.ndarray, table: np.ndarray | Mapping[int, int], space: LabelSpace
 ) -> None:
-    """Raises PairError when a stored value is not in the label space, saying which and how many pixels of it there are."""
+    """Raises PairError when a stored value is not in the label space, saying which and how many pixels it has."""
     strange = [int(v) for v in present if _index(int(v), table) == NOT_ALLOWED]
     if not strange:
         return

@@ -54,6 +54,18 @@ def write_table(path: Path, table: pd.DataFrame | pa.Table, inputs: str) -> None
         pq.write_table(table, temporary, compression="zstd")
 
 
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV (UTF-8, quoted where needed), atomically."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The columns of a Parquet table that a person can read: all but those that hold bytes."""
+    columns = [f.name for f in pq.read_schema(path) if not pa.types.is_binary(f.type)]
+    return pd.read_parquet(path, columns=columns)
+
+
 def inputs_of(path: Path) -> str | None:
     """The digest a Parquet table was made from, or None when there is no such (whole) table."""
     try:

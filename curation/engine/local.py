@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -42,6 +43,7 @@ def run(
     if not jobs:
         return
     total = sum(weigh(job) for job in jobs)
+    _keep_memory()
     with progress(caption, total, quiet) as advance:
         results = (
             map(function, jobs) if workers == 1 or len(jobs) == 1 else _pooled(function, jobs, min(workers, len(jobs)))
@@ -85,7 +87,22 @@ def _start_worker() -> None:
     import cv2
 
     cv2.setNumThreads(1)
+    _keep_memory()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _keep_memory() -> None:
+    """Tell glibc to keep freed memory for the next picture.
+
+    Arrays of a megabyte are allocated and freed by the dozen for each pair; giving each back to the kernel and faulting it in again
+    costs a third of the time. Elsewhere than on glibc nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(-1, 1 << 28)  # M_TRIM_THRESHOLD
+    mallopt(-3, 1 << 25)  # M_MMAP_THRESHOLD
 
 
 def _leave_with_parent() -> None:

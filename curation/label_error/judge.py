@@ -2,7 +2,7 @@
 
 Random rectified features and ridge regression on the class shares [Rahimi & Recht 2008, "Weighted sums of random kitchen sinks"]:
 fitting is two sums and one linear system, so it has no schedule, no seed luck, and is the same on every machine up to
-rounding. The sums are kept per fold: what fold k is judged by is the total minus its own share.
+rounding. The sums are kept per fold: fold k is judged by the sums of the others.
 """
 
 from __future__ import annotations
@@ -74,9 +74,10 @@ def fit(samples: list[tuple[int, np.ndarray, np.ndarray]]) -> Judge:
             cross[fold] += x.T @ y
     weights = np.zeros((FOLDS, width, n_classes))
     for fold in range(FOLDS):
-        others = square.sum(0) - square[fold]
-        others[np.diag_indices(width)] += RIDGE * np.trace(others) / width
-        weights[fold] = np.linalg.solve(others, cross.sum(0) - cross[fold])
+        others = [other for other in range(FOLDS) if other != fold]
+        system = square[others].sum(0)
+        system[np.diag_indices(width)] += RIDGE * np.trace(system) / width
+        weights[fold] = np.linalg.solve(system, cross[others].sum(0))
     return Judge(mean, scale, weights)
 
 

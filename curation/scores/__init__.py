@@ -1,7 +1,7 @@
 """One score a file; SCORES is the only list of them.
 
-A new score is one file with a `measure(view) -> float | None` in [0, 1] (0 = fine, 1 = surely defective; None = cannot be said),
-one entry here, one test, and, if it should reject, one rule in curation/rules.py.
+A new score is one file with a `measure(view) -> float | None` in [0, 1] (0 = fine, 1 = surely defective; None = cannot
+be said), one entry here, one test, and, if it should reject, one rule in curation/rules.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from curation.scores.view import View
 
 @dataclass(frozen=True)
 class Score:
-    """`measure` is None for label_error, which needs a model fitted on the whole set and is worked out after the shards.
+    """`measure` is None for label_error, which needs a model fitted on the whole set and is made after the shards.
 
     `version`: raise it when the formula changes, so that kept measures are worked out again.
     """

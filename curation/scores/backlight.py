@@ -1,13 +1,14 @@
 """Backlight: is the subject a dark mass before a bright ground, with nothing between the two?
 
 Measured in linear light. Without label maps two facts decide, both of the histogram of log2 luminance split at Otsu's
-threshold [Otsu 1979, IEEE Trans. SMC 9(1)]: how many stops lie between the mean luminance of the two sides, and how much of
-the variance the split explains (eta, Otsu's separability: near 1 when the mid-tones are empty). With a sky class the
-stops between sky and everything else say it more directly.
+threshold [Otsu 1979, IEEE Trans. SMC 9(1)]: how many stops lie between the mean luminance of the two sides, and how
+much of the variance the split explains (eta, Otsu's separability: near 1 when the mid-tones are empty). With a sky
+class the stops between sky and everything else say it more directly.
 """
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from curation.scores.view import LEVELS, View
@@ -17,7 +18,7 @@ _LEVEL = (np.arange(LEVELS) + 0.5) * (10 / LEVELS) - 10  # log2 luminance at the
 
 
 def two_tones(histogram: np.ndarray) -> tuple[float, float]:
-    """(LEVELS,) shares of log2 luminance -> (stops between the mean luminances of the two Otsu classes, eta in [0, 1])."""
+    """(LEVELS,) shares of log2 luminance -> (stops between the mean luminance of Otsu's two classes, eta in [0, 1])."""
     weight, first = np.cumsum(histogram), np.cumsum(histogram * _LEVEL)
     mean = first[-1]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -35,10 +36,9 @@ def two_tones(histogram: np.ndarray) -> tuple[float, float]:
 def sky_stops(view: View) -> float | None:
     """Stops by which the mean luminance of the sky lies above that of the rest; None without a usable sky."""
     sky = view.role("sky")
-    if sky is None or not LEAST_SKY <= (share := sky.mean()) <= 1 - LEAST_SKY:
+    if sky is None or not LEAST_SKY <= sky.mean() <= 1 - LEAST_SKY:
         return None
-    sky_light = float(view.luminance[sky].mean())
-    rest_light = (float(view.luminance.mean()) - share * sky_light) / (1 - share)
+    sky_light, rest_light = (cv2.mean(view.luminance, mask.view(np.uint8))[0] for mask in (sky, ~sky))
     return float(np.log2((sky_light + 1e-3) / (rest_light + 1e-3)))
 
 

@@ -13,8 +13,8 @@ BLURRED = (0.8, 1.6)  # log ratio of coarse to fine detail: see RESULTS.md for o
 def measure(view: View) -> float:
     """Blur in [0, 1], from fine against coarse detail where each is strongest; contrast and exposure cancel out.
 
-    Detail is what a 3x3 mean removes: fine at full scale, coarse at a quarter of it, each at its 99.5th percentile. A sharp edge
-    is as strong on both scales, a blurred one weaker on the fine one. One sharp edge is enough, so a shallow
+    Detail is what a 3x3 mean removes: fine at full scale, coarse at a quarter of it, each at its 99.5th percentile. A
+    sharp edge is as strong on both scales, a blurred one weaker on the fine one. One sharp edge is enough, so a shallow
     depth of field is not blur.
     """
     ratio = np.log((_strongest(view.coarse_detail) + 0.5) / (_strongest(view.fine_detail) + 0.5))

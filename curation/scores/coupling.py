@@ -1,8 +1,8 @@
-"""Coupling: two classes interleaved so finely that a learner cannot tell where one ends (tree/sky, plant/rock, railing/water).
+"""Coupling: two classes interleaved so finely that a learner cannot tell where one ends (tree/sky, railing/water).
 
-Landscape ecology calls the quantity edge density: length of class boundary per area [McGarigal & Marks 1995, FRAGSTATS, "ED"].
-Here it is taken locally, per pair of classes, in windows of 1/16 of the picture: one straight boundary gives about 1/16 per pixel,
-a fine mixture several times that.
+Landscape ecology calls the quantity edge density: length of class boundary per area [McGarigal & Marks 1995, FRAGSTATS,
+"ED"]. Here it is taken locally, per pair of classes, in windows of 1/16 of the picture: one straight boundary gives
+about 1/16 per pixel, a fine mixture several times that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from curation.label_space import UNKNOWN
 from curation.scores.view import View, ramp
 
 WINDOW = 16  # preview pixels; 1/16 of a 256-pixel long side
-INTERLEAVED = 0.20  # boundary length per pixel, in preview pixels: more than three straight boundaries through one window
+INTERLEAVED = (
+    0.20  # boundary length per pixel, in preview pixels: more than three straight boundaries through one window
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Interleaving:
 
 
 def boundaries(ids: np.ndarray) -> np.ndarray:
-    """(h, w) uint8 class indices -> (h, w) uint8 count, 0-2, of class boundaries to the right and below; unknown has none."""
+    """(h, w) uint8 class indices -> (h, w) uint8 count, 0-2, of boundaries to the right and below; unknown has none."""
     known = ids != UNKNOWN
     edges = np.zeros(ids.shape, np.uint8)
     edges[:, :-1] += (ids[:, :-1] != ids[:, 1:]) & known[:, :-1] & known[:, 1:]
@@ -65,7 +67,7 @@ def interleavings(ids: np.ndarray) -> list[Interleaving]:
 
 
 def measure(view: View) -> float | None:
-    """Coupling in [0, 1], from the share of the picture whose classes interleave: 0.5 at 15 %. None without a label map."""
+    """Coupling in [0, 1], from the share of the picture whose classes interleave: 0.5 at 15 %. None without labels."""
     if view.ids is None:
         return None
     return ramp(float(interleaved_area(view.ids).mean()), 0.0, 0.30)

@@ -38,7 +38,7 @@ class View:
 
     @cached_property
     def log_luminance_histogram(self) -> np.ndarray:
-        """(LEVELS,) share of pixels per step of log2 luminance, from 2^-10 (and darker) to 1; every second row and column."""
+        """(LEVELS,) share of pixels per step of log2 luminance, 2^-10 (and darker) to 1; every 2nd row and column."""
         light = np.maximum(self.luminance[::2, ::2], 2**-10)
         level = np.minimum((np.log2(light) + 10) * (LEVELS / 10), LEVELS - 1).astype(np.uint8)
         return np.bincount(level.ravel(), minlength=LEVELS) / level.size
@@ -56,7 +56,7 @@ class View:
         return cv2.absdiff(small, cv2.blur(small, (3, 3)))
 
     def role(self, *roles: str) -> np.ndarray | None:
-        """(h, w) bool, where the label map shows a class of these roles; None without labels or without such classes."""
+        """(h, w) bool, where the label map shows a class of these roles; None without labels or such classes."""
         if self.ids is None or self.space is None:
             return None
         indices = [i for r in roles for i in self.space.indices_of(r)]

@@ -1,0 +1,175 @@
+"""Rules are checked by their reason."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from curation.rules import RULES, RuleError, Selection, Settings, count_by_reason, select
+from curation.scores import SCORES
+
+
+def table(**columns) -> pd.DataFrame:
+    """A score table of pairs a, b, c ... in which every score is 0 unless it is given."""
+    n = max(len(v) for v in columns.values())
+    base = {"pair_id": [chr(97 + i) for i in range(n)], "image": "i", "label": "l", "width": 320, "height": 240}
+    base |= {name: [0.0] * n for name in SCORES}
+    return pd.DataFrame(base | {"error": [None] * n} | columns)
+
+
+def duplicates(*rows) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["first", "second", "relation", "similarity"])
+
+
+def groups(**classes) -> pd.DataFrame:
+    """groups(x="abc") puts the pairs a, b, c into class x, each less similar to it than the one before."""
+    rows = [
+        (p, name, name, 1 - i / 100, np.full((6, 8, 3), 20 * i, np.uint8).tobytes())
+        for name, members in classes.items()
+        for i, p in enumerate(members)
+    ]
+    return pd.DataFrame(rows, columns=["pair_id", "equivalence_class", "representative", "similarity", "colours"])
+
+
+def reasons(selection: Selection) -> dict[str, list[str]]:
+    return {p: [f.reason for f in faults] for p, faults in selection.faults.items()}
+
+
+NONE, ALONE = duplicates(), groups()
+
+
+def test_level_0_drops_only_what_cannot_be_measured():
+    scores = table(error=[None, "truncated image", None], label_error=[1.0, np.nan, 0], backlight=[1.0, np.nan, 0])
+    selection = select(scores, duplicates(("a", "c", "exact", 1.0)), ALONE, Settings(0))
+    assert selection.kept == ["a", "c"]
+    assert selection.faults["b"][0].detail == "truncated image"
+
+
+def test_level_1_adds_duplicates_label_errors_and_coupling_and_level_2_the_rest():
+    scores = table(
+        label_error=[0.9, 0, 0, 0, 0],
+        coupling=[0, 0.9, 0, 0, 0],
+        backlight=[0, 0, 0.9, 0, 0],
+        monochrome=[0, 0, 0, 1.0, 0],
+    )
+    assert reasons(select(scores, NONE, ALONE, Settings(1))) == {"a": ["label_error"], "b": ["coupling"]}
+    assert reasons(select(scores, NONE, ALONE, Settings(2))) == {
+        "a": ["label_error"],
+        "b": ["coupling"],
+        "c": ["backlight"],
+        "d": ["monochrome"],
+    }
+
+
+def test_a_pair_is_dropped_at_its_threshold_and_kept_just_below():
+    scores = table(backlight=[0.5, 0.4999])
+    assert select(scores, NONE, ALONE, Settings(2)).kept == ["b"]
+
+
+def test_every_dropped_pair_has_one_first_reason_and_lists_the_others():
+    scores = table(backlight=[0.9], coupling=[0.8], label_error=[0.7])
+    faults = select(scores, NONE, ALONE, Settings(2)).faults["a"]
+    assert [(f.reason, f.score, f.threshold) for f in faults] == [
+        ("label_error", 0.7, 0.5),
+        ("coupling", 0.8, 0.5),
+        ("backlight", 0.9, 0.5),
+    ]
+
+
+def test_a_score_without_a_level_rejects_only_when_asked():
+    scores = table(blur=[0.9, 0.0])
+    assert select(scores, NONE, ALONE, Settings(2)).kept == ["a", "b"]
+    assert reasons(select(scores, NONE, ALONE, Settings(1, {"blur": 0.5}))) == {"a": ["blur"]}
+
+
+def test_a_rule_can_be_switched_off():
+    scores = table(coupling=[0.9])
+    assert select(scores, NONE, ALONE, Settings(2, {"coupling": None})).kept == ["a"]
+
+
+def test_of_two_copies_the_clean_one_stays_then_the_larger_then_the_sharper_then_the_first():
+    same = duplicates(("a", "b", "same", 0.99))
+    settings = Settings(1)
+    assert select(table(label_error=[0.9, 0]), same, ALONE, settings).kept == ["b"]
+    assert select(table(width=[160, 320]), same, ALONE, settings).kept == ["b"]
+    assert select(table(blur=[0.3, 0.1]), same, ALONE, settings).kept == ["b"]
+    assert select(table(blur=[0.1, 0.1]), same, ALONE, settings).kept == ["a"]
+    assert select(table(width=[160, 320]), same, ALONE, Settings(1, keeper=("first",))).kept == ["a"]
+
+
+def test_duplicates_do_not_chain():
+    """a = b and b = c does not make a = c: c is dropped only for a pair that is kept and that it equals."""
+    chain = duplicates(("a", "b", "same", 0.99), ("b", "c", "same", 0.99))
+    assert select(table(blur=[0, 0, 0]), chain, ALONE, Settings(1)).kept == ["a", "c"]
+
+
+def test_a_duplicate_names_the_pair_that_is_kept_and_how_they_are_alike():
+    copies = duplicates(("a", "b", "exact", 1.0), ("a", "c", "mirrored", 0.97))
+    faults = select(table(blur=[0, 0, 0]), copies, ALONE, Settings(1)).faults
+    assert (faults["b"][0].reason, faults["b"][0].representative) == ("exact_duplicate", "a")
+    assert (faults["c"][0].reason, faults["c"][0].score, faults["c"][0].detail) == (
+        "near_duplicate",
+        0.97,
+        "same photo, mirrored as a",
+    )
+
+
+def test_near_duplicates_obey_their_threshold():
+    same = duplicates(("a", "b", "same", 0.96))
+    assert select(table(blur=[0, 0]), same, ALONE, Settings(1, {"near_duplicate": 0.97})).kept == ["a", "b"]
+
+
+def test_of_a_class_k_pairs_stay_the_nearest_and_those_whose_photos_differ_most():
+    selection = select(table(blur=[0] * 5), NONE, groups(a="abcde"), Settings(2, keep_per_class=2))
+    assert selection.kept == ["a", "e"]
+    fault = selection.faults["c"][0]
+    assert (fault.reason, fault.representative, fault.score) == ("equivalence_class", "a", pytest.approx(0.98))
+
+
+def test_dropped_pairs_take_no_place_in_their_class():
+    scores = table(label_error=[0.9, 0, 0, 0])
+    assert select(scores, NONE, groups(a="abcd"), Settings(2, keep_per_class=3)).kept == ["b", "c", "d"]
+
+
+def test_target_size_keeps_the_best_and_says_where_the_border_was():
+    scores = table(backlight=[0.1, 0.4, 0.2, 0.9])
+    selection = select(scores, NONE, ALONE, Settings(2, target_size=2))
+    assert selection.kept == ["a", "c"]
+    assert reasons(selection) == {"b": ["target_size"], "d": ["backlight"]}
+    assert (selection.faults["b"][0].score, selection.faults["b"][0].threshold) == (0.8, 0.4)
+
+
+def test_target_size_takes_back_the_least_bad_but_never_the_unreadable():
+    scores = table(backlight=[0.1, 0.6, 0.9, np.nan], error=[None, None, None, "empty file"])
+    assert select(scores, NONE, ALONE, Settings(2, target_size=2)).kept == ["a", "b"]
+    assert select(scores, NONE, ALONE, Settings(2, target_size=9)).kept == ["a", "b", "c"]
+
+
+def test_counts_follow_the_first_reason():
+    scores = table(backlight=[0.9, 0.9, 0], label_error=[0.9, 0, 0])
+    assert count_by_reason(select(scores, NONE, ALONE, Settings(2))) == {"label_error": 1, "backlight": 1}
+
+
+def test_missing_scores_reject_nothing():
+    scores = table(backlight=[0.0, 0.0]).drop(columns=["label_error"])
+    scores["coupling"] = np.nan
+    assert select(scores, NONE, ALONE, Settings(2)).kept == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"thresholds": {"backlite": 0.5}}, 'the nearest is "backlight"'),
+        ({"thresholds": {"backlight": 1.5}}, "scores lie in 0-1"),
+        ({"level": 3}, "levels are 0"),
+        ({"keeper": ("biggest",)}, "known: clean, largest"),
+        ({"keep_per_class": 0}, "at least 1"),
+        ({"target_size": 0}, "at least 1"),
+    ],
+)
+def test_settings_that_cannot_be_say_the_way_out(settings, message):
+    with pytest.raises(RuleError, match=message):
+        Settings(**settings)
+
+
+def test_every_score_has_a_rule():
+    assert set(SCORES) <= {rule.reason for rule in RULES}
