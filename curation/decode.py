@@ -90,7 +90,7 @@ def read_label(path: Path, space: LabelSpace) -> LabelMap:
     data = read_bytes(path)
     simple = None
     if data.startswith(SIGNATURE) and len(data) > 33 and b"eXIf" not in data:
-        _check_size(int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"))
+        _check_png_size(data)
         try:
             simple = decode_ids(data)
         except BrokenPng as error:
@@ -176,6 +176,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _open(data: bytes) -> Image.Image:
+    _check_png_size(data)  # Pillow takes a PNG of nothing but a header for no image at all
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -230,6 +231,11 @@ def _check_size(width: int, height: int) -> None:
         )
     if min(width, height) < SMALLEST:
         raise PairError(f"{width}x{height} is too small to measure (at least {SMALLEST} pixels a side)")
+
+
+def _check_png_size(data: bytes) -> None:
+    if data.startswith(SIGNATURE) and len(data) >= 24:
+        _check_size(int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"))
 
 
 def _fit(width: int, height: int, long_side: int) -> tuple[int, int]:

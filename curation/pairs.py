@@ -280,7 +280,7 @@ def _as_pair(pair_id: str, image: str | None, label: str | None, stats: list, er
 
 
 def _as_text(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _without_suffix(path: str) -> str:

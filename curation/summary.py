@@ -48,3 +48,14 @@ def print_scores(table: pd.DataFrame) -> None:
             spread = [f"{values.quantile(q):.3f}" for q in (0.5, 0.95)]
             shown.add_row(name, *spread, f"{int((values >= 0.5).sum()):,}", score.says)
     Console().print(shown)
+
+
+def print_scorecard(card: pd.DataFrame) -> None:
+    """Precision and recall per reason on planted defects."""
+    shown = Table(title="Planted defects, and what was found of them", title_justify="left")
+    for column in card.columns:
+        shown.add_column(column, justify="left" if column == "reason" else "right")
+    for row in card.itertuples(index=False):
+        shares = ["-" if pd.isna(share) else f"{share:.2f}" for share in (row.precision, row.recall)]
+        shown.add_row(row.reason, str(row.planted), str(row.found), str(row.flagged), *shares)
+    Console().print(shown)

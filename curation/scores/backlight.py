@@ -51,5 +51,5 @@ def measure(view: View) -> float:
     evidence = 2.05 * stops + 18.25 * eta - 24.0
     sky = sky_stops(view)
     if sky is not None:
-        evidence = 0.4 * (evidence + 2.4) + 3.0 * (sky - 3.8)
+        evidence = 0.4 * (evidence + 2.4) + 3.0 * (sky - 3.55)
     return float(1 / (1 + np.exp(np.clip(-evidence, -60, 60))))

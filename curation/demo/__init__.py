@@ -1,0 +1,1 @@
+"""Procedural landscapes with exact label maps and planted defects: the data set of `curate demo`."""
