@@ -68,7 +68,7 @@ Tau = Annotated[
     typer.Option("--similarity", help="Least similarity of two label maps of one equivalence class.", min=0.5, max=1.0),
 ]
 NoMirror = Annotated[bool, typer.Option("--no-mirror", help="Do not take a mirrored label map for the same input.")]
-Level = Annotated[int, typer.Option("--level", help="0 = Total, 1 = Selection I, 2 = Selection II.", min=0, max=2)]
+Level = Annotated[int, typer.Option("--level", help="0 = Total, 1 = Selection I, 2 = Selection II.")]
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -235,6 +235,90 @@ def build_selection(
 
 
 @app.command()
+def report(
+    out: Annotated[Path, typer.Option("--out", help="Where the page goes.")] = Path("report.html"),
+    level: Level = 2,
+    data: Data = None,
+    work: Work = WORK,
+    label_space: Space = None,
+    images: Images = None,
+    labels: Labels = None,
+    root: Root = None,
+    set_: Set = None,
+    thresholds: Thresholds = None,
+    keep_per_class: KeepPerClass = 3,
+    keeper: Keeper = KEEPER,
+    target_size: TargetSize = None,
+    similarity: Tau = 0.92,
+    no_mirror: NoMirror = False,
+    no_label_error: NoLabelError = False,
+    workers: Workers = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Everything about a selection on one page -> report.html. One file that needs nothing beside it; also for photos alone.
+
+    How many pairs each reason drops and the worst of them, with what is wrong marked on the photo; those it nearly drops; a histogram
+    per score with its threshold, also of scores that are not applied; class shares before and after; every error. To try
+    another threshold, run it again with --set: a few seconds, nothing is measured twice.
+    """
+    from curation import stages
+    from curation.report import write_report
+
+    settings = _settings(level, set_, thresholds, keep_per_class, keeper, target_size)
+    options = ["--similarity", f"{similarity:g}"] if similarity != 0.92 else []
+    options += ["--no-mirror"] * no_mirror + ["--no-label-error"] * no_label_error
+    with _started(data, work, label_space, images, labels, root, workers, quiet) as (run, workspace):
+        scores = stages.score(run, workspace, not no_label_error)
+        duplicates, groups = stages.group(run, workspace, similarity, not no_mirror)
+        _done(quiet, write_report(out, workspace, scores, duplicates, groups, settings, options))
+
+
+@app.command()
+def explain(
+    pair_id: Annotated[
+        str,
+        typer.Argument(metavar="PAIR_ID", help="The pair: its id, or the path of its photo or label map below DATA."),
+    ],
+    open_: Annotated[bool, typer.Option("--open", help="Open the picture with the system's viewer.")] = False,
+    level: Level = 2,
+    data: Data = None,
+    work: Work = WORK,
+    label_space: Space = None,
+    images: Images = None,
+    labels: Labels = None,
+    root: Root = None,
+    set_: Set = None,
+    thresholds: Thresholds = None,
+    keep_per_class: KeepPerClass = 3,
+    keeper: Keeper = KEEPER,
+    target_size: TargetSize = None,
+    similarity: Tau = 0.92,
+    no_mirror: NoMirror = False,
+    no_label_error: NoLabelError = False,
+    workers: Workers = 0,
+) -> None:
+    """Why is this pair kept or dropped? Every score beside its threshold, every reason, its copies -> WORK/evidence/PAIR_ID.png.
+
+    The picture shows each reason on the photo itself: where the label map is wrong and what that place looks like, which classes
+    interleave, the dark mass and the bright ground, the copy that stays. Give the options that the selection was built with.
+    """
+    from curation import explanation, stages
+
+    settings = _settings(level, set_, thresholds, keep_per_class, keeper, target_size)
+    with _started(data, work, label_space, images, labels, root, workers, False) as (run, workspace):
+        scores = stages.score(run, workspace, not no_label_error)
+        duplicates, groups = stages.group(run, workspace, similarity, not no_mirror)
+        explained = explanation.explain(workspace, pair_id, scores, duplicates, groups, settings)
+        shown = explanation.pictures(workspace, explained)
+        explanation.print_explanation(explained, shown)
+        picture = explanation.write_picture(workspace, explained, shown)
+        if picture:
+            _done(False, picture)
+            if open_ and not explanation.open_picture(picture):
+                typer.echo("curate: no viewer found; the picture is in the file above", err=True)
+
+
+@app.command()
 def verify(
     manifest: Annotated[Path, typer.Argument(help="A manifest, e.g. data_manifests/selection2.csv.")],
     data: Annotated[
@@ -261,6 +345,45 @@ def verify(
             typer.echo(f"{len(read.pairs) - changed:,} of {len(read.pairs):,} pairs are unchanged")
         if changed:
             raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    data: Annotated[Path, typer.Option("--data", help="Where the demo data set is written.")] = Path("demo/landscapes"),
+    work: Work = Path("demo/work"),
+    out: Out = OUT,
+    n: Annotated[int, typer.Option("--n", help="Pairs.", min=1)] = 240,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, other landscapes.", min=0)] = 1,
+    workers: Workers = 0,
+    quiet: Quiet = False,
+) -> None:
+    """All of it on an embedded data set with known defects: render, measure, group, select, report.
+
+    Ends with what was found of the defects that were planted, and the HTML report.
+    """
+    import pandas as pd
+
+    from curation import stages
+    from curation.demo.dataset import write_demo
+    from curation.demo.scorecard import scorecard
+    from curation.engine.local import progress
+    from curation.report import write_report
+    from curation.rules import Settings
+    from curation.summary import print_scorecard, print_selection
+
+    with _explained(), progress("draw", n, quiet) as advance:
+        write_demo(data, n, seed, lambda done, total: advance(1))
+    with _started(data, work, None, None, None, None, workers, quiet) as (run, workspace):
+        for level in (0, 1, 2):
+            manifest, selection = stages.build_selection(run, workspace, out, Settings(level))
+            if not quiet:
+                print_selection(selection)
+        truth = pd.read_csv(data / "truth.csv", dtype=str, keep_default_na=False)
+        card = scorecard(truth, stages.score(run, workspace), *stages.group(run, workspace))
+        report = write_report(workspace, work / "report.html", Settings(2))
+        if not quiet:
+            print_scorecard(card)
+        _done(quiet, manifest, report)
 
 
 def _settings(level, set_, thresholds, keep_per_class, keeper, target_size):

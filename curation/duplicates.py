@@ -7,6 +7,8 @@ a 32x32 thumbnail when its smooth part is taken away. A smooth part alone (two g
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import imagehash
 import numpy as np
@@ -40,10 +42,13 @@ def detail(thumbs: np.ndarray) -> np.ndarray:
     return out
 
 
-def find_duplicates(pair_ids: list[str], sha256: list[str], thumbs: np.ndarray) -> pd.DataFrame:
+def find_duplicates(
+    pair_ids: list[str], sha256: list[str], thumbs: np.ndarray, tick: Callable[[int], None] = lambda rows: None
+) -> pd.DataFrame:
     """Every pair of the same photo: columns first, second (pair ids, first < second), relation, similarity.
 
     `thumbs` (n, 32, 32) uint8. relation: "exact" (same bytes), "same" (same picture) or "mirrored". similarity in [0, 1].
+    `tick(rows)` is told how many more of the 2n rows (each photo and its mirror image) are done.
     """
     n = len(pair_ids)
     found: list[tuple[str, str, str, float]] = []
@@ -72,6 +77,7 @@ def find_duplicates(pair_ids: list[str], sha256: list[str], thumbs: np.ndarray) 
             for a, b, c in zip(i, j, correlation, strict=True):
                 if c >= LEAST_CORRELATION and (a, b) not in exact:
                     found.append((pair_ids[a], pair_ids[b], relation, round(min(float(c), 1.0), 4)))
+            tick(block.stop - block.start)
     table = pd.DataFrame(found, columns=["first", "second", "relation", "similarity"])
     swap = table["first"] > table["second"]
     table.loc[swap, ["first", "second"]] = table.loc[swap, ["second", "first"]].to_numpy()

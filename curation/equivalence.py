@@ -9,6 +9,7 @@ result depends on the layouts and ids alone, not on their order.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,8 +19,12 @@ TAU = 0.92  # least share of agreeing cells between a member and its representat
 COMPARISONS = 8_000_000  # at once, which bounds the memory
 
 
-def neighbours(layouts: np.ndarray, tau: float = TAU, mirror: bool = True) -> list[np.ndarray]:
+def neighbours(
+    layouts: np.ndarray, tau: float = TAU, mirror: bool = True, tick: Callable[[int], None] = lambda rows: None
+) -> list[np.ndarray]:
     """For each of (n, 36, 48) uint8 layouts, the indices at least tau similar to it (itself included), ascending; exact.
+
+    `tick(rows)` is told how many more rows are done.
 
     Two bounds spare most comparisons, both exact: the agreeing area cannot exceed the overlap of the class shares, of the whole
     picture and then of its rows.
@@ -52,6 +57,7 @@ def neighbours(layouts: np.ndarray, tau: float = TAU, mirror: bool = True) -> li
                 lists[x].append(y)
                 if x != y:
                     lists[y].append(x)
+        tick(stop - start)
     return [np.sort(np.array(one, np.int64)) for one in lists]
 
 
@@ -65,7 +71,11 @@ def agreement(a: np.ndarray, b: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.
 
 
 def classes_of(
-    pair_ids: list[str], layouts: np.ndarray, tau: float = TAU, mirror: bool = True
+    pair_ids: list[str],
+    layouts: np.ndarray,
+    tau: float = TAU,
+    mirror: bool = True,
+    tick: Callable[[int], None] = lambda rows: None,
 ) -> list[tuple[int, float]]:
     """For each pair, the index of its class's representative and its similarity to it, in [0, 1].
 
@@ -84,7 +94,7 @@ def classes_of(
             first.append(p)
         of_pair[p] = unique[key]
     distinct = layouts[first]
-    lists = neighbours(distinct, tau, mirror)
+    lists = neighbours(distinct, tau, mirror, tick)
     weight = np.bincount(of_pair, minlength=len(first))
     representative = _butina(lists, weight)
     flat = distinct.reshape(len(first), CELLS)

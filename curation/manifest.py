@@ -18,7 +18,7 @@ import pandas as pd
 
 import curation
 from curation.label_space import LabelSpace
-from curation.rules import LEVELS, Selection, count_by_reason
+from curation.rules import LEVELS, Fault, Selection, count_by_reason
 from curation.workspace import atomic, digest, file_digest, write_json
 
 COLUMNS = [
@@ -68,33 +68,24 @@ def write_manifest(
     kept = []
     for row in rows.loc[selection.kept].itertuples(index=False):
         group = classes.get(row.pair_id)
-        kept.append(
-            [row.pair_id, path(row.image), path(row.label), int(row.width), int(row.height)]
-            + [row.sha256_image, row.sha256_label, "" if pd.isna(group) else group, "1"]
-        )
+        files = (path(row.image), path(row.label), int(row.width), int(row.height), row.sha256_image, row.sha256_label)
+        kept.append([row.pair_id, *files, "" if pd.isna(group) else group, "1"])
     rejected = []
     for pair_id, faults in selection.faults.items():
         row, first = rows.loc[pair_id], faults[0]
-        others = [
-            f"also {f.reason} {_number(f.score)}".strip() + (f" ({f.representative})" if f.representative else "")
-            for f in faults[1:]
-        ]
-        rejected.append(
-            [
-                pair_id,
-                path(row["image"]),
-                path(row["label"]),
-                first.reason,
-                _number(first.score),
-                _number(first.threshold),
-            ]
-            + [first.representative or "", "; ".join([first.detail, *others])]
-        )
+        others = [_also(fault) for fault in faults[1:]]
+        why = (first.reason, _number(first.score), _number(first.threshold), first.representative or "")
+        rejected.append([pair_id, path(row["image"]), path(row["label"]), *why, "; ".join([first.detail, *others])])
     manifest = out / f"{name}.csv"
     _write_csv(out / f"{name}.rejected.csv", REJECTED_COLUMNS, rejected)
     write_json(out / f"{name}.json", _recipe(selection, scores, space, base))
     _write_csv(manifest, COLUMNS, kept)
     return manifest
+
+
+def _also(fault: Fault) -> str:
+    words = ["also", fault.reason, _number(fault.score), f"({fault.representative})" if fault.representative else ""]
+    return " ".join(word for word in words if word)
 
 
 def _recipe(selection: Selection, scores: pd.DataFrame, space: LabelSpace, base: str) -> dict:

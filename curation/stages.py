@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from curation import equivalence, rules
 from curation.duplicates import SIDE, find_duplicates
 from curation.engine import local
+from curation.label_error import judge
 from curation.label_error.stage import label_errors
 from curation.label_space import LabelSpace, ids_as_found
 from curation.label_space_files import find_beside, load_builtin, resolve
@@ -40,6 +42,9 @@ class Run:
 
     def over(self, function: Callable, jobs: list, caption: str, weigh: Callable = lambda job: 1) -> Iterable:
         return local.run(function, jobs, self.workers, caption, weigh, self.quiet)
+
+    def progress(self, caption: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        return local.progress(caption, total, self.quiet)
 
 
 def index(
@@ -114,7 +119,7 @@ def score(run: Run, work: Workspace, with_label_error: bool = True) -> pd.DataFr
     """Measure every pair that is not measured yet; write and return scores.parquet."""
     pairs = read_pairs(work)
     shards = plan_shards(pairs, work.data, work.space, work.parts)
-    key = digest([s.key for s in shards], with_label_error)
+    key = digest([s.key for s in shards], with_label_error and (judge.VERSION, SCORES["label_error"].version))
     if inputs_of(work.scores) == key:
         return pd.read_parquet(work.scores)
     work.parts.mkdir(parents=True, exist_ok=True)
@@ -129,7 +134,9 @@ def score(run: Run, work: Workspace, with_label_error: bool = True) -> pd.DataFr
     if with_label_error and table["label"].notna().any():
         work.label_error.mkdir(exist_ok=True)
         readable = int((table["error"].isna() & table["label"].notna()).sum())
-        found = label_errors([s.part for s in shards], readable, len(work.space.names), work.label_error, run.over)
+        found = label_errors(
+            [s.part for s in shards], readable, len(work.space.names), work.label_error, run.over, run.progress
+        )
         if found is None:
             run.say(f"label_error is left out: {readable} pairs are too few to learn from")
         else:
@@ -152,12 +159,14 @@ def group(
     kept = kept[kept["error"].isna()].sort_values("pair_id", ignore_index=True)
     ids = kept["pair_id"].tolist()
     thumbs = np.frombuffer(b"".join(kept["thumbnail"]), np.uint8).reshape(-1, SIDE, SIDE)
-    same = find_duplicates(ids, kept["sha256_image"].tolist(), thumbs)
+    with run.progress("find copies", 2 * len(ids)) as tick:
+        same = find_duplicates(ids, kept["sha256_image"].tolist(), thumbs, tick)
     write_table(work.duplicates, same, key)
     mapped = kept[kept["layout"].notna()].reset_index(drop=True)
     layouts = np.frombuffer(b"".join(mapped["layout"]), np.uint8).reshape(-1, *GRID)
     names = mapped["pair_id"].tolist()
-    classes = equivalence.classes_of(names, layouts, tau, mirror)
+    with run.progress("find classes", len(names)) as tick:
+        classes = equivalence.classes_of(names, layouts, tau, mirror, tick)
     groups = pd.DataFrame(
         {
             "pair_id": names,

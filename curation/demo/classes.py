@@ -1,8 +1,6 @@
-"""The 29 classes of the label space `landscape29`, in the order of their ids."""
+"""The classes of the demo's label maps: those of the label space `landscape29`, in which id and index are the same."""
 
-CLASSES = (
-    "mountain", "sky", "water", "sea", "rock", "tree", "earth", "hill", "river", "sand", "land", "building", "grass",
-    "plant", "person", "boat", "waterfall", "wall", "pier", "path", "lake", "bridge", "field", "road", "railing",
-    "fence", "ship", "house", "other",
-)  # fmt: skip
+from curation.label_space_files import load_builtin
+
+CLASSES = load_builtin("landscape29").names
 CLASS_ID = {name: k for k, name in enumerate(CLASSES)}

@@ -8,6 +8,7 @@ rounding. The sums are kept per fold: fold k is judged by the sums of the others
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +59,11 @@ class Judge:
             return Judge(saved["mean"], saved["scale"], saved["weights"])
 
 
-def fit(samples: list[tuple[int, np.ndarray, np.ndarray]]) -> Judge:
-    """Fit one model per fold. `samples`: for each pair its fold, features (n, FEATURES), class shares (n, n_classes)."""
+def fit(samples: list[tuple[int, np.ndarray, np.ndarray]], tick: Callable[[int], None] = lambda samples: None) -> Judge:
+    """Fit one model per fold. `samples`: for each pair its fold, features (n, FEATURES), class shares (n, n_classes).
+
+    `tick(samples)` is told how many more samples are done.
+    """
     every = np.concatenate([features for _, features, _ in samples]).astype(np.float64)
     mean, scale = every.mean(0), every.std(0) + 1e-6
     width, n_classes = 1 + FEATURES + HIDDEN, samples[0][2].shape[1]
@@ -72,6 +76,7 @@ def fit(samples: list[tuple[int, np.ndarray, np.ndarray]]) -> Judge:
             y = np.concatenate([y for _, y in mine[at : at + 64]])
             square[fold] += x.T @ x
             cross[fold] += x.T @ y
+            tick(len(mine[at : at + 64]))
     weights = np.zeros((FOLDS, width, n_classes))
     for fold in range(FOLDS):
         others = [other for other in range(FOLDS) if other != fold]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -77,11 +78,16 @@ def _load(path: str) -> judge.Judge:
 
 
 def label_errors(
-    parts: list[Path], n_pairs: int, n_classes: int, folder: Path, run: Callable[[Callable, list, str], Iterable]
+    parts: list[Path],
+    n_pairs: int,
+    n_classes: int,
+    folder: Path,
+    run: Callable[[Callable, list, str], Iterable],
+    progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]],
 ) -> pd.Series | None:
     """label_error by pair_id over all parts, or None when there are too few pairs to learn from.
 
-    `run(function, jobs, caption)` is the engine's: results in the order of the jobs. Kept: the judge and what it said of
+    `run(function, jobs, caption)` is the engine's: results in the order of the jobs; `progress(caption, total)` its bar. Kept: the judge and what it said of
     each part, so a run that was stopped goes on, and one with nothing changed reads nothing but these.
     """
     if n_pairs < ranking.FEWEST:
@@ -93,7 +99,8 @@ def label_errors(
         cells = max(1, min(MOST_CELLS_A_PAIR, int(MOST_CELLS / (n_pairs * learn))))
         jobs = [Part(str(p), n_classes, learn, cells) for p in parts]
         samples = [s for some in run(sample_part, jobs, "learn classes") for s in some]
-        judge.fit(samples).save(model)
+        with progress("fit the judge", len(samples)) as tick:
+            judge.fit(samples, tick).save(model)
     judged = [folder / f"{key}-{p.stem}.parquet" for p in parts]
     todo = [
         Part(str(p), n_classes, judge=str(model), out=str(out))

@@ -1,0 +1,64 @@
+"""Run a command and measure it as a whole: CPU seconds of it and all its children, wall seconds, peak memory."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Cost:
+    """cpu, wall in seconds; peak in bytes: the most the command and its children held at once (proportional set size)."""
+
+    cpu: float
+    wall: float
+    peak: int
+
+
+def measure(command: list[str], **options) -> Cost:
+    """Run a command to its end. Raises CalledProcessError with its output when it fails."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    peak, done = [0], threading.Event()
+    watcher = threading.Thread(target=_watch, args=(process.pid, peak, done), daemon=True)
+    watcher.start()
+    output, _ = process.communicate()
+    wall = time.monotonic() - began
+    done.set()
+    watcher.join()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, output)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cost(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall, peak[0])
+
+
+def _watch(pid: int, peak: list[int], done: threading.Event) -> None:
+    while not done.wait(0.5):
+        total = 0
+        try:
+            parent = psutil.Process(pid)
+            for process in [parent, *parent.children(recursive=True)]:
+                info = process.memory_full_info()
+                total += getattr(info, "pss", info.rss)
+        except psutil.Error:
+            continue
+        peak[0] = max(peak[0], total)
+
+
+def machine() -> str:
+    """One line about this machine."""
+    model = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo") as f:
+            model = next(line.split(":")[1].strip() for line in f if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    memory = psutil.virtual_memory().total / 2**30
+    return f"{psutil.cpu_count()} cores ({model}), {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
