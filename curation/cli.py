@@ -379,8 +379,9 @@ def demo(
             if not quiet:
                 print_selection(selection)
         truth = pd.read_csv(data / "truth.csv", dtype=str, keep_default_na=False)
-        card = scorecard(truth, stages.score(run, workspace), *stages.group(run, workspace))
-        report = write_report(workspace, work / "report.html", Settings(2))
+        tables = stages.score(run, workspace), *stages.group(run, workspace)
+        card = scorecard(truth, *tables)
+        report = write_report(work / "report.html", workspace, *tables, Settings(2))
         if not quiet:
             print_scorecard(card)
         _done(quiet, manifest, report)

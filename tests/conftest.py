@@ -1,15 +1,13 @@
-"""What tests share: the demo data set, real data where it is to be had, and `curate` run as a user runs it."""
+"""What tests share: the demo data set, and real data where it is to be had."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command import ROOT
 
-ROOT = Path(__file__).parents[1]
 REAL_DATA = Path(os.environ.get("CURATION_TEST_DATA", ROOT / "../shared/data"))
 REAL_TOOLS = Path(os.environ.get("CURATION_TEST_TOOLS", ROOT / "../shared/tools"))
 
@@ -39,12 +37,3 @@ def planter() -> Path:
     if not script.is_file():
         pytest.skip("no real data (CURATION_TEST_TOOLS names the folder of plant_defects.py)")
     return script.resolve()
-
-
-def curate(*arguments: object, cwd: Path, check: bool = True, **options) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a fresh process, as a user does; output is text."""
-    command = [sys.executable, "-m", "curation.cli", *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, **options)
-    if check and done.returncode:
-        raise AssertionError(f"curate {' '.join(map(str, arguments))} failed:\n{done.stdout}\n{done.stderr}")
-    return done

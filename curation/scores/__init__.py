@@ -30,7 +30,7 @@ SCORES: dict[str, Score] = {
     "backlight": Score("strongly backlit: a dark mass before a bright ground", backlight.measure),
     "label_error": Score("the label map does not fit the photo", None, needs_label=True),
     "coupling": Score("classes of the label map interleave at a fine scale", coupling.measure, needs_label=True),
-    "blur": Score("nothing in the photo is sharp", blur.measure),
+    "blur": Score("nothing in the photo is sharp", blur.measure, version=2),
     "dark": Score("hardly any light", dark.measure),
     "overexposed": Score("a large part burnt out to white", overexposed.measure),
     "monochrome": Score("greyscale or toned", monochrome.measure),

@@ -15,10 +15,10 @@ def measure(view: View) -> float:
 
     Detail is what a 3x3 mean removes: fine at full scale, coarse at a quarter of it, each at its 99.5th percentile. A
     sharp edge is as strong on both scales, a blurred one weaker on the fine one. One sharp edge is enough, so a shallow
-    depth of field is not blur.
+    depth of field is not blur. A blur so wide that both are weak shows between a quarter and a sixteenth of the scale.
     """
-    ratio = np.log((_strongest(view.coarse_detail) + 0.5) / (_strongest(view.fine_detail) + 0.5))
-    return ramp(float(ratio), *BLURRED)
+    fine, coarse, coarsest = (_strongest(d) + 0.5 for d in (view.fine_detail, view.coarse_detail, view.coarsest_detail))
+    return ramp(float(np.log(max(coarse / fine, coarsest / coarse))), *BLURRED)
 
 
 def _strongest(detail: np.ndarray) -> float:

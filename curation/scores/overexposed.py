@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from curation.scores.view import LEVELS, View, ramp
 
-BURNT = int(LEVELS * (10 - 0.15) / 10)  # within 0.15 stops of white: linear luminance above 0.90, code 243 of 255
+BURNT = int(LEVELS * (10 - 0.15) / 10)  # within 0.15 stops of white: linear luminance above 0.90, code 244 of 255
 
 
 def measure(view: View) -> float:

@@ -46,14 +46,21 @@ class View:
     @cached_property
     def fine_detail(self) -> np.ndarray:
         """(h2, w2) uint8: how far each pixel of `detail` is from the mean of its 3x3 surroundings."""
-        return cv2.absdiff(self.detail, cv2.blur(self.detail, (3, 3)))
+        return _departure(self.detail)
+
+    @cached_property
+    def _quarter(self) -> np.ndarray:
+        return _quartered(self.detail)
 
     @cached_property
     def coarse_detail(self) -> np.ndarray:
         """The same at a quarter of the scale, (h2 / 4, w2 / 4) uint8."""
-        size = tuple(max(1, side // 4) for side in self.detail.shape[::-1])
-        small = cv2.resize(self.detail, size, interpolation=cv2.INTER_AREA)
-        return cv2.absdiff(small, cv2.blur(small, (3, 3)))
+        return _departure(self._quarter)
+
+    @cached_property
+    def coarsest_detail(self) -> np.ndarray:
+        """The same at a sixteenth of the scale, (h2 / 16, w2 / 16) uint8."""
+        return _departure(_quartered(self._quarter))
 
     def role(self, *roles: str) -> np.ndarray | None:
         """(h, w) bool, where the label map shows a class of these roles; None without labels or such classes."""
@@ -65,6 +72,14 @@ class View:
         table = np.zeros(256, bool)
         table[indices] = True
         return table[self.ids]
+
+
+def _departure(grey: np.ndarray) -> np.ndarray:
+    return cv2.absdiff(grey, cv2.blur(grey, (3, 3)))
+
+
+def _quartered(grey: np.ndarray) -> np.ndarray:
+    return cv2.resize(grey, [max(1, side // 4) for side in grey.shape[::-1]], interpolation=cv2.INTER_AREA)
 
 
 def ramp(value: float, low: float, high: float) -> float:

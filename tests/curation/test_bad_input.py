@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import curate
+from command import curate
 from PIL import Image
 
 
@@ -116,8 +116,8 @@ def test_each_fault_has_one_row_with_its_reason(table, name, error):
         'quote " quote',
         "new\nline",
         "Zürich 山",
-    ]
-    + ["<img onerror=alert(1)>"],
+        "<img onerror=alert(1)>",
+    ],
 )
 def test_what_is_only_unusual_is_read(table, name):
     assert table.loc[name, "error"] is None or pd.isna(table.loc[name, "error"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, curate
+from command import ROOT, curate
 from PIL import Image
 
 from curation.cli import app
@@ -20,6 +20,11 @@ from curation.manifest import COLUMNS, REJECTED_COLUMNS
 
 def files_of(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    with open(file, newline="") as f:
+        return list(csv.DictReader(f))
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +56,7 @@ def test_importing_the_package_is_light():
 
 def test_one_command_in_a_fresh_directory_does_the_whole_job(built, demo_set):
     truth = pd.read_csv(demo_set / "truth.csv", dtype=str)
-    kept, dropped = (
-        list(csv.DictReader(open(built / "data_manifests" / f"selection2{kind}.csv", newline="")))
-        for kind in ("", ".rejected")
-    )
+    kept, dropped = (rows_of(built / f"data_manifests/selection2{kind}.csv") for kind in ("", ".rejected"))
     assert list(kept[0]) == COLUMNS and list(dropped[0]) == REJECTED_COLUMNS
     pairs = {p.stem for p in (demo_set / "images").iterdir()}
     assert {r["pair_id"] for r in kept} | {r["pair_id"] for r in dropped} == pairs

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from conftest import curate
+from command import curate
 
 TIMES = 20
 

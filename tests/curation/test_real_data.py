@@ -5,7 +5,7 @@ import sys
 
 import pandas as pd
 import pytest
-from conftest import curate
+from command import curate
 
 # The same photo stands in Stanford Background twice, six times over.
 NATURAL_COPIES = {

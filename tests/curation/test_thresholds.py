@@ -41,5 +41,5 @@ def test_a_toml_file_that_is_wrong_says_so(tmp_path, text, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(RuleError, match="none.toml does not exist"):
+    with pytest.raises(RuleError, match=r"none\.toml does not exist"):
         read_thresholds(tmp_path / "none.toml")

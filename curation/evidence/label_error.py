@@ -1,0 +1,102 @@
+"""Label error: where another class fits the photo better than the given one, and which.
+
+The judge's evidence is held against the given classes cell by cell, as the score does. The cells where another class wins
+clearly are sorted by what they are labelled and what they look like; the weightiest of these disputes are outlined.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from curation.evidence.marks import blend, class_colours, grey, name_of, outline, write_in
+from curation.evidence.panel import Panel, Picture, percent
+from curation.evidence.plain import label_panel
+from curation.evidence.seen import SeenPair
+from curation.label_error.features import cell_classes, cell_features
+from curation.label_error.judge import fold_of
+from curation.label_error.ranking import margins
+
+MOST = 3  # disputes shown
+FEWEST = 4  # cells of a dispute; one out of hundreds proves nothing
+SMOOTH = 1.0  # cells: single cells do not make a region
+CLEARLY = 0.15  # margin from which a cell is disputed
+SMALL = 0.25  # of the weightiest: lighter disputes, and lighter islands of one, are not shown
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """given, looks: class indices. area: (24, 32) bool cells. weight: sum of the margins in it. share: of the picture."""
+
+    given: int
+    looks: int
+    area: np.ndarray
+    weight: float
+    share: float
+
+
+def show(pair: SeenPair) -> Picture:
+    """Photo, label map over the photo, and the disputed regions with both names."""
+    photo = Panel(pair.display, "photo")
+    if pair.ids is None:
+        return Picture(((photo,),), "there is no label map")
+    label = label_panel(pair)
+    if pair.judge is None:
+        return Picture(((photo, label),), "the label map does not fit the photo")
+    found = disputes(pair)
+    if not found:
+        return Picture(((photo, label),), "no region stands out")
+    words = [f"looks like {name_of(pair.space, d.looks)}, labelled {name_of(pair.space, d.given)}" for d in found]
+    says = "; ".join(f"{text} ({percent(d.share)})" for text, d in zip(words, found, strict=True))
+    return Picture(((photo, label, Panel(_outlined(pair, found), says, lead=True)),), says)
+
+
+def disputes(pair: SeenPair) -> list[Dispute]:
+    """The regions where another class fits better, weightiest first, at most MOST."""
+    n = pair.judge.n_classes
+    evidence = pair.judge.evidence(cell_features(pair.photo), fold_of(pair.pair_id))
+    given = cell_classes(pair.ids, n)
+    smooth = _blur(evidence)
+    margin = margins(smooth, given)
+    known = given.sum(2) > 0.5
+    labelled, looks = given.argmax(2), smooth.argmax(2)
+    disputed = (margin > CLEARLY) & known & (labelled != looks)
+    found = []
+    for key in np.unique(labelled[disputed] * 256 + looks[disputed]):
+        area = _main_parts(disputed & (labelled == key // 256) & (looks == key % 256), margin)
+        found.append(Dispute(int(key // 256), int(key % 256), area, float(margin[area].sum()), float(area.mean())))
+    found = sorted((d for d in found if d.area.sum() >= FEWEST), key=lambda d: (-d.weight, d.given, d.looks))
+    return [d for d in found[:MOST] if d.weight >= SMALL * found[0].weight]
+
+
+def _main_parts(area: np.ndarray, margin: np.ndarray) -> np.ndarray:
+    """A (24, 32) bool area without its small islands."""
+    n, part = cv2.connectedComponents(area.astype(np.uint8), connectivity=8)
+    weight = np.bincount(part.ravel(), (margin * area).ravel(), minlength=n)
+    return area & (weight >= SMALL * weight[1:].max())[part]
+
+
+def _outlined(pair: SeenPair, found: list[Dispute]) -> np.ndarray:
+    """The photo, faded outside the disputed regions; each outlined in the colour of the class it looks like."""
+    scale = max(1, round(480 / max(pair.display.shape)))  # words need room
+    photo = cv2.resize(pair.display, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    size = photo.shape[1::-1]
+    areas = [cv2.resize(d.area.astype(np.float32), size, interpolation=cv2.INTER_CUBIC) > 0.5 for d in found]
+    colours = class_colours(np.array([[d.looks for d in found]], np.uint8), pair.space)[0]
+    drawn = blend(grey(photo), np.full_like(photo, 90), 0.55)
+    drawn[np.any(areas, axis=0)] = photo[np.any(areas, axis=0)]
+    for area, colour in zip(areas, colours.tolist(), strict=True):
+        drawn = outline(drawn, area, tuple(colour), 3)
+    words = [[f"looks like {name_of(pair.space, d.looks)}", f"labelled {name_of(pair.space, d.given)}"] for d in found]
+    return write_in(drawn, areas, words, max(12, size[0] // 26))
+
+
+def _blur(evidence: np.ndarray) -> np.ndarray:
+    """Each class's evidence, smoothed over the cells."""
+    layers = [
+        cv2.GaussianBlur(layer, (0, 0), SMOOTH, borderType=cv2.BORDER_REFLECT_101)
+        for layer in np.moveaxis(evidence, 2, 0)
+    ]
+    return np.stack(layers, axis=2)

@@ -1,0 +1,116 @@
+"""A pair as pictures are made from it: the arrays the scores were measured on, from the parts or from the files again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+
+from curation.decode import DETAIL, PairError, read_pair, read_photo
+from curation.label_error.judge import Judge
+from curation.label_space import LabelSpace
+from curation.measure import decode_preview
+from curation.scores.view import View
+
+
+@dataclass(frozen=True)
+class SeenPair:
+    """One pair, and what one reason says of it.
+
+    photo   (h, w, 3) uint8 RGB, long side <= 256
+    ids     (h, w) uint8 class indices, 255 = unknown; None without a label map
+    detail  (h2, w2) uint8 luminance, long side <= 512; None when the files were not opened
+    size    width and height of the photo as it lies on disk, upright
+    judge   of the whole data set, for label_error
+    score, threshold, other, relation: what the reason has; `other` is the pair it is held against
+    """
+
+    pair_id: str
+    photo: np.ndarray
+    ids: np.ndarray | None = None
+    space: LabelSpace | None = None
+    detail: np.ndarray | None = None
+    size: tuple[int, int] | None = None
+    judge: Judge | None = None
+    score: float | None = None
+    threshold: float | None = None
+    other: SeenPair | None = None
+    relation: str | None = None
+
+    @cached_property
+    def view(self) -> View:
+        """What the scores saw. Without the files, `detail` is the enlarged preview: coarse detail holds, fine does not."""
+        return View(
+            self.photo, self._enlarged_luminance() if self.detail is None else self.detail, self.ids, self.space
+        )
+
+    @cached_property
+    def display(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB to show: as fine as `detail` where there is one, with the colours of the preview."""
+        if self.detail is None or self.detail.shape == self.photo.shape[:2]:
+            return self.photo
+        colours = cv2.cvtColor(self.photo, cv2.COLOR_RGB2YCrCb)  # eyes see colour coarsely; JPEG halves it, too
+        colours = cv2.resize(colours, self.detail.shape[::-1], interpolation=cv2.INTER_CUBIC)
+        colours[:, :, 0] = self.detail
+        return cv2.cvtColor(colours, cv2.COLOR_YCrCb2RGB)
+
+    def enlarge(self, marks: np.ndarray) -> np.ndarray:
+        """An (h, w) map of marks or ids at the scale of `display`, by nearest neighbour."""
+        height, width = self.display.shape[:2]
+        if marks.dtype == bool:
+            marks = marks.astype(np.uint8)
+            return cv2.resize(marks, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool)
+        return cv2.resize(marks, (width, height), interpolation=cv2.INTER_NEAREST)
+
+    def _enlarged_luminance(self) -> np.ndarray:
+        grey = cv2.cvtColor(self.photo, cv2.COLOR_RGB2GRAY)
+        longest = max(self.size or (0, 0))
+        scale = min(longest, DETAIL) / max(grey.shape)
+        if scale <= 1:
+            return grey
+        return cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+
+
+def find_seen(
+    parts: Path, pair_ids: Iterable[str], space: LabelSpace, judge: Judge | None = None
+) -> dict[str, SeenPair]:
+    """The pairs as kept in the parts, by id, without opening a user's file; unreadable ones are left out."""
+    wanted = sorted(set(pair_ids))
+    found: dict[str, SeenPair] = {}
+    columns = ["pair_id", "preview", "ids", "width", "height"]
+    for part in sorted(parts.glob("*.parquet")):
+        here = set(pq.read_table(part, columns=["pair_id"])["pair_id"].to_pylist()).intersection(wanted)
+        if not here:
+            continue
+        rows = pq.read_table(part, columns=columns, filters=[("pair_id", "in", sorted(here))]).to_pylist()
+        for row in rows:
+            if row["preview"] is not None:
+                photo = decode_preview(row["preview"])
+                ids = None if row["ids"] is None else np.frombuffer(row["ids"], np.uint8).reshape(photo.shape[:2])
+                size = (row["width"], row["height"])
+                found[row["pair_id"]] = SeenPair(row["pair_id"], photo, ids, space, size=size, judge=judge)
+    return found
+
+
+def see_files(
+    pair_id: str, image: Path, label: Path | None, space: LabelSpace, judge: Judge | None = None
+) -> SeenPair | None:
+    """The pair from its files, so twice as fine as from the parts; None when they cannot be read (any more)."""
+    try:
+        photo, ids = read_pair(image, label, space) if label else (read_photo(image), None)
+    except PairError:
+        return None
+    size = (photo.width, photo.height)
+    return SeenPair(pair_id, photo.photo, ids and ids.ids, space, photo.detail, size, judge)
+
+
+def load_judge(folder: Path) -> Judge | None:
+    """The judge that `curate score` left in WORK/label_error, or None."""
+    for file in sorted(folder.glob("*.npz")):
+        return Judge.load(file)
+    return None

@@ -1,0 +1,50 @@
+"""The report: one HTML file that needs nothing beside it, with every number and picture that explains a selection."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pandas as pd
+
+from curation.report.facts import gather
+from curation.report.page import page
+from curation.rules import KEEPERS, Settings
+from curation.workspace import Workspace, atomic
+
+
+def write_report(
+    out: Path,
+    work: Workspace,
+    scores: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    groups: pd.DataFrame,
+    settings: Settings,
+    options: list[str] | None = None,
+) -> Path:
+    """Write the report of one selection; the same tables and settings give the same bytes.
+
+    `options`: those of the command line beyond the settings, for the command to repeat it.
+    """
+    facts = gather(work, scores, duplicates, groups, settings)
+    text = page(facts, work, command(work, settings, options or []))
+    with atomic(out) as temporary:
+        temporary.write_bytes(text.encode("utf-8", "replace"))
+    return out
+
+
+def command(work: Workspace, settings: Settings, options: list[str]) -> str:
+    """The command that makes this selection again."""
+    words = ["curate", "build-selection", "--level", str(settings.level), "--data", str(work.source)]
+    for name, value in work.options.items():
+        if value:
+            words += [f"--{name.replace('_', '-')}", value]
+    for name, threshold in sorted(settings.thresholds.items()):
+        words += ["--set", f"{name}={'off' if threshold is None else f'{threshold:g}'}"]
+    if settings.keep_per_class != Settings.keep_per_class:
+        words += ["--keep-per-class", str(settings.keep_per_class)]
+    if settings.keeper != KEEPERS:
+        words += ["--keeper", ",".join(settings.keeper)]
+    if settings.target_size is not None:
+        words += ["--target-size", str(settings.target_size)]
+    return shlex.join([*words, *options])

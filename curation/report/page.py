@@ -1,0 +1,279 @@
+"""The page: facts -> HTML. Every name, path and message goes through `text`, so none of them can become markup."""
+
+from __future__ import annotations
+
+from importlib import resources
+from string import Template
+
+import curation
+from curation.evidence.marks import class_colours
+from curation.evidence.panel import Picture, percent
+from curation.report.charts import histogram
+from curation.report.facts import Example, Facts, Histogram, Reason, Strip
+from curation.report.shares import MOST_SAMPLED
+from curation.report.words import Images, meter, name, text
+from curation.rules import STRUCTURAL
+from curation.summary import TITLES
+from curation.workspace import Workspace
+
+CLASSES_OPEN = 30  # class shares shown before the rest is folded away
+
+
+def page(facts: Facts, work: Workspace, command: str) -> str:
+    """The whole page."""
+    images = Images()
+    sections = [
+        ("reasons", "Reasons", _reasons(facts)),
+        ("scores", "Scores", _scores(facts.histograms)),
+        *[
+            (f"reason-{r.rule.reason}", r.rule.reason, _reason(r, images))
+            for r in facts.reasons
+            if r.examples or r.nearly
+        ],
+        ("equivalence-classes", "Equivalence classes", _classes(facts, work, images)),
+        ("class-shares", "Class shares", _shares(facts)),
+        ("errors", "Errors", _errors(facts)),
+        ("made", "How it was made", _made(facts, work, command)),
+    ]
+    sections = [(anchor, title, html) for anchor, title, html in sections if html]
+    nav = "".join(f'<a href="#{anchor}">{text(title)}</a>' for anchor, title, _ in sections)
+    main = "\n".join(
+        f'<section id="{anchor}"><h2><a href="#{anchor}">{text(title)}</a></h2>\n{html}</section>'
+        for anchor, title, html in sections
+    )
+    template = Template((resources.files("curation") / "templates" / "report.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        title=f"{text(work.source.name)}: {text(TITLES[facts.selection.settings.level])}",
+        header=_header(facts, work),
+        nav=nav,
+        main=images.fill(main),
+        footer=f"Made by curate {text(curation.__version__)}. This file needs nothing beside it and loads nothing.",
+    )
+
+
+def _header(facts: Facts, work: Workspace) -> str:
+    rows = []
+    for step in facts.funnel:
+        share = step.kept / max(facts.found, 1)
+        told = "" if step is facts.funnel[0] else f"<span>{text(percent(share))}</span>"
+        why = "".join(
+            f'<span><b class="num">&minus;{n:,}</b> <a href="#{_anchor(facts, reason)}">{text(reason)}</a></span>'
+            for reason, n in step.dropped.items()
+        )
+        if step.back:
+            why += f'<span><b class="num">+{step.back:,}</b> kept again: a copy that is better by these rules</span>'
+        rows.append(
+            f'<li><div class="name">{text(step.name)}</div><div class="track">'
+            f'<div class="bar" style="--share:{share:.4f}"></div><div class="count num">{step.kept:,}{told}</div></div>'
+            f'{f"""<div class="why">{why}</div>""" if why else ""}</li>'
+        )
+    kind = "pairs" if facts.shares else "photos, without label maps"
+    return (
+        f'<header id="top"><p class="kicker">Curation report</p><h1>{text(work.source.name)}</h1>'
+        f'<p class="soft">{facts.found:,} {kind} in {name(work.source)}; layout: {text(work.layout)}; '
+        f'label space: {text(work.space.name)}</p>\n<ol class="funnel">{"".join(rows)}</ol></header>'
+    )
+
+
+def _anchor(facts: Facts, reason: str) -> str:
+    if reason == "unreadable":
+        return "errors"
+    shown = any(r.rule.reason == reason and (r.examples or r.nearly) for r in facts.reasons)
+    return f"reason-{reason}" if shown else "reasons"
+
+
+def _reasons(facts: Facts) -> str:
+    most = max((r.first for r in facts.reasons), default=0)
+    rows = []
+    for r in facts.reasons:
+        if not r.applied or (r.rule.reason == "target_size" and not r.first):
+            continue
+        threshold = "" if r.rule.threshold is None else f"{r.rule.threshold:g}"
+        rows.append(
+            f'<tr{"" if r.every else " class=idle"}><td class="name"><a href="#{_anchor(facts, r.rule.reason)}">{text(r.rule.reason)}</a></td>'
+            f'<td class="r">{r.first:,}</td><td class="wide">{meter(r.first / max(most, 1))}</td><td class="r wide">{r.every:,}</td>'
+            f'<td class="r wide">{threshold}</td><td class="full">{text(r.rule.says)}</td></tr>'
+        )
+    return (
+        "<p>Why pairs are dropped. A pair counts under the first reason it meets, in this order; "
+        "&ldquo;in all&rdquo; counts it under every reason.</p>"
+        '<div class="table"><table class="stack"><thead><tr><th>reason</th><th class="r">pairs</th><th></th><th class="r">in all</th>'
+        f'<th class="r">threshold</th><th>what it means</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    )
+
+
+def _scores(histograms: list[Histogram]) -> str:
+    if not histograms:
+        return ""
+    cards = []
+    for h in histograms:
+        n = f'<span class="over-text num">{h.over:,}</span> of {len(h.values):,}'
+        said = f"{n} at or above {h.threshold:g}"
+        if not h.applied and not h.over:
+            said = f"not applied; none at or above {h.threshold:g}"
+        elif not h.applied:
+            more = "" if h.more == h.over else f", {h.more:,} of them kept now"
+            said = f"not applied; would drop {n}{more}: <code>--set {h.name}={h.threshold:g}</code>"
+        chart = histogram(h.values, h.threshold, f"{h.name}: {h.over} of {len(h.values)} at or above {h.threshold:g}")
+        idle = "" if h.applied else " idle"
+        cards.append(
+            f'<div class="card{idle}" id="score-{h.name}"><h3><a href="#score-{h.name}">{text(h.name)}</a></h3>'
+            f'<p class="soft" style="margin:0 0 4px">{text(h.says)}</p>{chart}<p class="said">{said}</p></div>'
+        )
+    return (
+        "<p>Every score of every readable pair, 0 = fine, 1 = surely defective. Counts are on a log scale: one pair alone shows.</p>"
+        f'<div class="grid">{"".join(cards)}</div>'
+    )
+
+
+def _reason(reason: Reason, images: Images) -> str:
+    rule = reason.rule
+    if reason.applied:
+        said = f"{rule.says[0].upper()}{rule.says[1:]}. {reason.first:,} pairs dropped"
+        said += "." if reason.first == reason.every else f" for this first, {reason.every:,} in all."
+        if reason.every > len(reason.examples):
+            said += f" {'Some of them' if rule.reason in STRUCTURAL else 'The worst'}:"
+    else:
+        said = f"{rule.says[0].upper()}{rule.says[1:]}. Not applied; the worst of those that would go with --set {rule.reason}={rule.threshold:g}:"
+    html = f"<p>{text(said)}</p>{_cards(reason, reason.examples, images)}"
+    if reason.nearly:
+        html += (
+            f'<h3 class="nearly">Nearly <span>kept, just below the threshold of {rule.threshold:g}</span></h3>'
+            f"{_cards(reason, reason.nearly, images)}"
+        )
+    return html
+
+
+def _cards(reason: Reason, examples: list[Example], images: Images) -> str:
+    return f'<div class="grid examples">{"".join(_card(reason, e, images) for e in examples)}</div>'
+
+
+def _columns(picture: Picture) -> int:
+    return max(len(row) for row in picture.rows)
+
+
+def _card(reason: Reason, example: Example, images: Images) -> str:
+    score = "" if example.score is None or reason.rule.reason == "exact_duplicate" else f"{example.score:.3f}"
+    over = reason.rule.threshold is not None and (example.score or 0) >= reason.rule.threshold
+    style = "over-text" if over and reason.rule.reason not in STRUCTURAL else "soft"
+    html = f'<div class="card"><div class="top">{name(example.pair_id)}<span class="num {style}">{score}</span></div>'
+    if example.picture:
+        html += _panels(example.picture, images)
+    said = [example.detail] if example.detail else []
+    said += [f"also {', '.join(example.also)}"] if example.also else []
+    return html + (f'<p class="said">{text("; ".join(said))}</p>' if said else "") + "</div>"
+
+
+def _panels(picture: Picture, images: Images) -> str:
+    figures = []
+    for panel in picture.panels:
+        tall = panel.pixels.shape[0] > 1.3 * panel.pixels.shape[1]
+        kind = ' class="lead"' if panel.lead else ' class="tall"' if tall else ""
+        caption = text(panel.caption)
+        figures.append(
+            f'<figure{kind}><img src="{images.src(panel.pixels)}" alt="{caption}" loading="lazy">'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
+    layout = "panels led" if any(panel.lead for panel in picture.panels) else "panels"
+    return f'<div class="{layout}" style="--columns:{_columns(picture)}">{"".join(figures)}</div>'
+
+
+def _classes(facts: Facts, work: Workspace, images: Images) -> str:
+    if not facts.strips:
+        return ""
+    strips = "".join(_strip(strip, work, images) for strip in facts.strips)
+    return (
+        f"<p>{facts.n_classes:,} classes of label maps that are practically the same input to a generator. The largest, "
+        f"with the label map of the representative first; photos that a selection drops are faded.</p>{strips}"
+    )
+
+
+def _strip(strip: Strip, work: Workspace, images: Images) -> str:
+    first = strip.members[0].pair
+    colours = class_colours(first.ids, work.space)
+    figures = [f'<figure><img src="{images.src(colours)}" alt="label map"><figcaption>label map</figcaption></figure>']
+    for m in strip.members:
+        fate = "<b>kept</b>" if m.reason is None else text(m.reason)
+        side = "stays" if m.reason is None else "gone"
+        figures.append(
+            f'<figure class="{side}"><img src="{images.src(m.pair.photo)}" alt="{text(m.pair.pair_id)}" loading="lazy">'
+            f"<figcaption>{name(m.pair.pair_id)}<br>{fate}</figcaption></figure>"
+        )
+    more = strip.size - len(strip.members)
+    more = f", {more:,} more not shown" if more else ""
+    return (
+        f'<h3>{name(strip.name)} <span class="soft">{strip.size:,} pairs, {strip.kept:,} kept{more}</span></h3>'
+        f'<div class="strip">{"".join(figures)}</div>'
+    )
+
+
+def _shares(facts: Facts) -> str:
+    if not facts.shares:
+        return ""
+    most = max(max(s.area) for s in facts.shares)
+    rows = []
+    for s in facts.shares:
+        before, after = s.area
+        change = f"{100 * after - 100 * before:+.1f}"
+        rows.append(
+            f'<tr><td class="name"><span class="swatch" style="background:rgb{tuple(int(c) for c in s.colour)}"></span>{text(s.name)}</td>'
+            f'<td class="r">{100 * before:.1f} %</td><td class="r">{100 * after:.1f} %</td><td class="r">{"0" if float(change) == 0 else change}</td>'
+            f'<td class="wide twice">{meter(before / most, "before")}{meter(after / most, "kept")}</td>'
+            f'<td class="r wide">{percent(s.pairs[0])}</td><td class="r wide">{percent(s.pairs[1])}</td></tr>'
+        )
+    head = (
+        '<thead><tr><th>class</th><th class="r">area before</th><th class="r">after</th><th class="r">points</th>'
+        '<th class="wide"></th><th class="r wide">pairs before</th><th class="r wide">after</th></tr></thead>'
+    )
+    html = f'<div class="table"><table>{head}<tbody>{"".join(rows[:CLASSES_OPEN])}</tbody></table></div>'
+    if rows[CLASSES_OPEN:]:
+        html += (
+            f"<details><summary>{len(rows) - CLASSES_OPEN} more classes</summary>"
+            f'<div class="table"><table>{head}<tbody>{"".join(rows[CLASSES_OPEN:])}</tbody></table></div></details>'
+        )
+    sample = f" Counted on a sample of {facts.sampled:,} pairs." if facts.sampled > 0.9 * MOST_SAMPLED else ""
+    return (
+        f"<p>Did the selection shift the classes? Mean share of the picture, and share of the pairs that show the class, over "
+        f"all readable pairs and over the kept ones.{sample}</p>{html}"
+    )
+
+
+def _errors(facts: Facts) -> str:
+    if not facts.errors:
+        return "<p>Every pair could be read.</p>"
+    html = []
+    for kind in facts.errors:
+        rows = "".join(
+            f'<tr><td class="wide">{name(pair_id)}</td><td>{name(files)}</td><td>{text(error)}</td></tr>'
+            for pair_id, files, error in kind.rows
+        )
+        hidden = kind.count - len(kind.rows)
+        more = f"<p>{hidden:,} more: <code>WORK/scores.parquet</code>, column error.</p>" if hidden else ""
+        html.append(
+            f'<details><summary><span class="over-text num">{kind.count:,}</span> {text(kind.kind)}</summary>'
+            f'<div class="table"><table><thead><tr><th class="wide">pair</th><th>files</th><th>error</th></tr></thead><tbody>{rows}</tbody></table></div>{more}</details>'
+        )
+    total = sum(kind.count for kind in facts.errors)
+    return f"<p>{total:,} pairs cannot be measured. Open a kind to see its files.</p>{''.join(html)}"
+
+
+def _made(facts: Facts, work: Workspace, command: str) -> str:
+    settings = facts.selection.settings
+    active = ", ".join(
+        f"{reason} {rule.threshold:g}" for reason, rule in settings.active().items() if rule.threshold is not None
+    )
+    lines = [
+        ("curate", curation.__version__),
+        ("selection", f"{TITLES[settings.level]} (level {settings.level})"),
+        ("thresholds", active or "none"),
+        ("kept of a class", f"{settings.keep_per_class}"),
+        ("copy that stays", ", ".join(settings.keeper)),
+        ("label space", f"{work.space.name}, {len(work.space.names)} classes"),
+    ]
+    if settings.target_size is not None:
+        lines.append(("target size", f"{settings.target_size:,}"))
+    rows = "".join(f'<tr><td class="name soft">{text(a)}</td><td>{text(b)}</td></tr>' for a, b in lines)
+    return (
+        f'<div class="table"><table><tbody>{rows}</tbody></table></div><p>Make this selection again:</p><pre>{text(command, 100_000)}</pre>'
+        "<p>Why one pair:</p><pre>curate explain PAIR_ID --open</pre>"
+    )

@@ -1,0 +1,186 @@
+"""Pictures: one for every reason, showing what the score measured and naming the classes; no name can break one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from curation import evidence
+from curation.evidence import backlight, blur, dark, equivalence_class, label_error, overexposed
+from curation.evidence.marks import name_of, write_in
+from curation.evidence.panel import Panel, Picture, draw, drawable, percent, wrap
+from curation.evidence.seen import SeenPair
+from curation.label_space_files import load_builtin
+from curation.rules import RULES, Settings, select
+from curation.scores.backlight import two_tones
+from curation.scores.view import LEVELS, ramp
+
+EVERYTHING = {name: 0.5 for name in ("dark", "overexposed", "blur", "low_information")}
+
+
+@pytest.fixture(scope="module")
+def seen(curated):
+    """reason -> a pair that has it, as the report sees it."""
+    selection = select(*curated.tables, Settings(thresholds=EVERYTHING, keep_per_class=1))
+    judge = evidence.load_judge(curated.work.label_error)
+    found = {}
+    for pair_id in ["swapped", *selection.faults]:
+        for fault in selection.faults[pair_id]:
+            if fault.reason != "unreadable" and fault.reason not in found:
+                pairs = evidence.find_seen(
+                    curated.work.parts, {pair_id, fault.representative} - {None}, curated.work.space, judge
+                )
+                found[fault.reason] = replace(
+                    pairs[pair_id],
+                    score=fault.score,
+                    threshold=fault.threshold,
+                    other=pairs.get(fault.representative),
+                )
+    found["target_size"] = next(iter(found.values()))
+    return found
+
+
+def pair(photo, ids=None, **more):
+    return SeenPair("one", np.asarray(photo, np.uint8), ids, load_builtin("stanford8"), **more)
+
+
+def test_there_is_an_entry_for_every_reason():
+    assert list(evidence.PICTURES) == [rule.reason for rule in RULES] or set(evidence.PICTURES) == {
+        rule.reason for rule in RULES
+    }
+
+
+@pytest.mark.parametrize("reason", [reason for reason, function in evidence.PICTURES.items() if function])
+def test_every_reason_has_a_picture_of_a_sane_size(seen, reason):
+    drawn = evidence.picture(reason, seen[reason])
+    assert drawn.dtype == np.uint8 and drawn.shape[2] == 3
+    assert 300 < drawn.shape[0] < 1200 and 700 < drawn.shape[1] < 1600
+    assert drawn.std() > 10
+
+
+@pytest.mark.parametrize("reason", [reason for reason, function in evidence.PICTURES.items() if function])
+def test_every_picture_can_be_made_of_a_photo_without_label_map(seen, reason):
+    other = seen[reason].other and replace(seen[reason].other, ids=None)
+    assert evidence.picture(reason, replace(seen[reason], ids=None, other=other)).shape[2] == 3
+
+
+def test_an_unreadable_pair_has_no_picture(seen):
+    assert evidence.picture("unreadable", seen["blur"]) is None
+
+
+def test_coupling_names_both_classes_and_how_much_of_the_picture_it_is(seen):
+    says = evidence.show("coupling", seen["coupling"]).says
+    assert says.startswith('"rock" & <b>soil</b>/tree interleave over ') and says.endswith(" % of the picture")
+
+
+def test_label_error_names_what_the_region_looks_like_and_what_it_is_labelled(seen):
+    shown = evidence.show("label_error", seen["label_error"])
+    assert 'looks like "rock" & <b>soil</b>, labelled sky' in shown.says
+    assert 'looks like sky, labelled "rock" & <b>soil</b>' in shown.panels[-1].caption
+
+
+def test_label_error_finds_the_place(curated):
+    judge = evidence.load_judge(curated.work.label_error)
+    clean = evidence.find_seen(curated.work.parts, ["p12"], curated.work.space, judge)["p12"]
+    assert label_error.disputes(clean) == []
+    wrong = clean.ids.copy()
+    wrong[:24, :32] = 2  # sky, called tree: 8 of 24 rows and 8 x 32 / 24 columns of cells
+    (dispute, *_) = label_error.disputes(replace(clean, ids=wrong))
+    truth = np.zeros((24, 32), bool)
+    truth[:8, : round(32 / 96 * 32)] = True
+    assert (dispute.given, dispute.looks) == (2, 0)
+    assert (dispute.area & truth).sum() / (dispute.area | truth).sum() > 0.7
+
+
+def test_backlight_marks_the_split_that_the_score_takes_its_stops_from(seen):
+    one = seen["backlight"]
+    stops, _ = two_tones(one.view.log_luminance_histogram)
+    below, light = backlight.dark_side(one), one.view.luminance
+    assert np.log2(light[~below].mean() / light[below].mean()) == pytest.approx(stops, abs=0.15)
+    assert f"{stops:.1f} stops below" in evidence.show("backlight", one).says
+
+
+def test_the_limit_of_dark_is_where_the_score_crosses_its_threshold():
+    assert dark.stops_at(0.5) == pytest.approx(4, abs=10 / LEVELS)
+    assert dark.stops_at(0.9) > 4 > dark.stops_at(0.1)
+
+
+@pytest.mark.parametrize("ratio", [2.5, 3.0, 4.0])
+def test_blur_reads_the_ratio_back_from_the_score(ratio):
+    assert blur.ratio_of(ramp(np.log(ratio), *blur.BLURRED)) == f"{ratio:.1f}"
+
+
+def test_overexposed_says_how_much_is_burnt_out():
+    photo = np.full((40, 40, 3), 100)
+    photo[:10] = 255
+    assert overexposed.show(pair(photo)).says == "25 % of the picture (magenta) is burnt out to white"
+
+
+def test_equivalence_counts_the_cells_that_agree_also_in_a_mirror():
+    ids = np.zeros((72, 96), np.uint8)
+    ids[:36, :48] = 1
+    changed = ids.copy()
+    changed[:2, :2] = 2  # one cell of 36 x 48
+    photo = np.zeros((72, 96, 3))
+    for other, how in ((changed, "(99.9 %)"), (changed[:, ::-1], "(99.9 %), seen in a mirror")):
+        shown = equivalence_class.show(pair(photo, ids, other=pair(photo, np.ascontiguousarray(other))))
+        assert shown.says.endswith(f"1,727 of 1,728 cells agree {how}")
+
+
+def test_a_photo_from_its_file_is_shown_finer_than_from_the_parts(tmp_path):
+    from PIL import Image
+
+    from curation.evidence.seen import see_files
+
+    photo = np.random.default_rng(0).integers(0, 255, (40, 1000, 3), np.uint8)
+    Image.fromarray(photo).save(tmp_path / "wide.png")
+    one = see_files("wide", tmp_path / "wide.png", None, load_builtin("stanford8"))
+    assert one.photo.shape[1] == 256 and one.display.shape == (20, 512, 3)
+    assert one.enlarge(np.ones(one.photo.shape[:2], bool)).shape == (20, 512)
+    assert see_files("gone", tmp_path / "gone.png", None, load_builtin("stanford8")) is None
+
+
+# --- words --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn"), [("tree", "tree"), ("Bäume", "Baume"), ("天空", "??"), ("a\nb\0", "a b?"), ("\udc80 x", "? x")]
+)
+def test_any_name_can_be_drawn(name, drawn):
+    assert drawable(name) == drawn
+    assert draw(Picture(((Panel(np.zeros((20, 20, 3), np.uint8), name * 40),),), name)).shape[2] == 3
+
+
+def test_a_class_that_the_font_cannot_write_has_its_id_beside_it(curated):
+    assert name_of(curated.work.space, 3) == "天空 (class 3)"
+    assert name_of(curated.work.space, 2) == "tree" and name_of(curated.work.space, 255) == "unknown"
+
+
+@pytest.mark.parametrize("shape", [(3, 256, 3), (256, 3, 3), (1, 1, 3)])
+def test_a_panel_of_any_shape_is_drawn_with_its_caption(shape):
+    drawn = draw(Picture(((Panel(np.zeros(shape, np.uint8), "quite a long caption below it"),),), ""))
+    assert max(drawn.shape) < 700 and drawn.shape[1] > 180
+
+
+def test_words_in_a_picture_do_not_cover_each_other():
+    area = np.zeros((200, 300), bool)
+    area[80:120, 100:200] = True
+
+    def dark_pixels(*words):
+        paper = np.full((200, 300, 3), 255, np.uint8)
+        return int((write_in(paper, [area] * len(words), [[w] for w in words], 14).min(2) < 128).sum())
+
+    assert dark_pixels("first", "second", "third") == sum(map(dark_pixels, ("first", "second", "third")))
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [(0, "0 %"), (1, "100 %"), (0.5, "50 %"), (0.997, "99.7 %"), (0.0004, "0.04 %"), (1e-7, "almost 0 %")],
+)
+def test_only_nothing_is_zero_percent_and_only_a_whole_is_a_hundred(share, told):
+    assert percent(share) == told
+
+
+def test_lines_are_wrapped_and_a_number_stays_with_its_percent_sign():
+    lines = wrap("over 44 % of " + "x" * 200, 80, 17)
+    assert any("44 %" in line for line in lines) and "".join(lines).count("x") == 200
