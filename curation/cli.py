@@ -255,11 +255,11 @@ def report(
     workers: Workers = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Everything about a selection on one page -> report.html. One file that needs nothing beside it; also for photos alone.
+    """Everything about a selection on one page -> report.html. One file that loads nothing; also for photos alone.
 
-    How many pairs each reason drops and the worst of them, with what is wrong marked on the photo; those it nearly drops; a histogram
-    per score with its threshold, also of scores that are not applied; class shares before and after; every error. To try
-    another threshold, run it again with --set: a few seconds, nothing is measured twice.
+    How many pairs each reason drops and the worst of them, with what is wrong marked on the photo; those it nearly
+    drops; a histogram per score with its threshold, also of scores that are not applied; class shares before and
+    after; every error. To try another threshold, run it again with --set blur=0.5: nothing is measured twice.
     """
     from curation import stages
     from curation.report import write_report
@@ -297,10 +297,11 @@ def explain(
     no_label_error: NoLabelError = False,
     workers: Workers = 0,
 ) -> None:
-    """Why is this pair kept or dropped? Every score beside its threshold, every reason, its copies -> WORK/evidence/PAIR_ID.png.
+    """Why is this pair kept or dropped? Scores beside their thresholds, every reason, copies -> WORK/evidence/PAIR_ID.png.
 
-    The picture shows each reason on the photo itself: where the label map is wrong and what that place looks like, which classes
-    interleave, the dark mass and the bright ground, the copy that stays. Give the options that the selection was built with.
+    The picture shows each reason on the photo itself: where the label map is wrong and what that place looks like,
+    which classes interleave, the dark mass and the bright ground, the copy that stays. Give the same options that the
+    selection was built with.
     """
     from curation import explanation, stages
 

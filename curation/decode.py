@@ -89,7 +89,7 @@ def read_label(path: Path, space: LabelSpace) -> LabelMap:
     """Read one label map of any bit depth, palette or colour code. Raises PairError, also for ids outside the space."""
     data = read_bytes(path)
     simple = None
-    if data.startswith(SIGNATURE) and len(data) > 33 and b"eXIf" not in data:
+    if data.startswith(SIGNATURE) and len(data) > 33 and b"eXIf" not in data and not _may_be_colours(data, space):
         _check_png_size(data)
         try:
             simple = decode_ids(data)
@@ -105,11 +105,11 @@ def read_label(path: Path, space: LabelSpace) -> LabelMap:
             if ";16" in str(im.tile) and not im.mode.startswith("I"):  # Pillow would drop the low byte, which is the id
                 raise PairError("the label map has 16 bits a colour channel; save its ids as greyscale PNG")
             orientation = _orientation(im)
-            raw = _upright(_stored_values(im), orientation)
+            raw = _upright(_stored_values(im, data, space), orientation)
         if raw.ndim == 3:
             raw = _packed_colours(raw, space)
         present = np.unique(raw)
-    table = space.colour_table() if space.colour_coded and raw.dtype == np.int32 else space.index_table(path.name)
+    table = space.colour_table() if raw.dtype == np.int32 else space.index_table(path.name)
     _check_present(raw, present, table, space)
     height, width = raw.shape
     ids = _class_indices(_at_preview(raw), table)
@@ -256,10 +256,19 @@ def _to_rgb(im: Image.Image) -> np.ndarray:
     return _load(im, "RGB")
 
 
-def _stored_values(im: Image.Image) -> np.ndarray:
+def _may_be_colours(data: bytes, space: LabelSpace) -> bool:
+    """Whether a PNG has a palette in a space whose masks may be colour-coded: then the palette decides what it means."""
+    return space.colour_coded and data[25] == 3
+
+
+def _stored_values(im: Image.Image, data: bytes, space: LabelSpace) -> np.ndarray:
     """(H, W) uint16 or int64 values as stored, or (H, W, 3) uint8 for a colour mask."""
+    if im.mode == "P" and space.colour_coded and _colours_known(rgb := _load(im, "RGB"), space):
+        return rgb
     if im.mode in ("L", "P", "1", "I;16"):
-        return _load(im).astype(np.uint16)
+        values = _load(im).astype(np.uint16)
+        few_bits = data.startswith(SIGNATURE) and data[25] == 0 and data[24] in (2, 4)
+        return values // (255 // (2 ** data[24] - 1)) if few_bits else values  # Pillow spreads 2 and 4 bits over 0-255
     if im.mode.startswith("I"):
         return _load(im).astype(np.int64)
     if im.mode in ("LA", "PA"):
@@ -268,15 +277,23 @@ def _stored_values(im: Image.Image) -> np.ndarray:
 
 
 def _packed_colours(rgb: np.ndarray, space: LabelSpace) -> np.ndarray:
-    """(H, W, 3) uint8 colours -> (H, W) int32 0xRRGGBB, or uint16 ids where the file holds ids as a grey picture."""
-    if space.colour_coded:
-        wide = rgb.astype(np.int32)
-        return (wide[:, :, 0] << 16) | (wide[:, :, 1] << 8) | wide[:, :, 2]
-    if (rgb[:, :, :1] == rgb).all():
+    """(H, W, 3) uint8 colours -> (H, W) int32 0xRRGGBB, or uint16 ids where the file holds ids as a grey RGB picture."""
+    grey = (rgb[:, :, :1] == rgb).all()
+    if space.colour_coded and not (grey and not _colours_known(rgb, space)):
+        return _packed(rgb)
+    if grey:
         return rgb[:, :, 0].astype(np.uint16)
-    raise PairError(
-        f"an RGB label map, and {space.name} has no colour table; give one with --label-space FILE.toml ([colours])"
-    )
+    way_out = "give one with --label-space FILE.toml ([colours])"
+    raise PairError(f"an RGB label map, and {space.name} has no colour table; {way_out}")
+
+
+def _colours_known(rgb: np.ndarray, space: LabelSpace) -> bool:
+    return set(np.unique(_packed(rgb)).tolist()) <= space.colour_table().keys()
+
+
+def _packed(rgb: np.ndarray) -> np.ndarray:
+    wide = rgb.astype(np.int32)
+    return (wide[:, :, 0] << 16) | (wide[:, :, 1] << 8) | wide[:, :, 2]
 
 
 def _check_present(

@@ -1,7 +1,7 @@
-"""Why one pair is kept or dropped: every score beside its threshold, every reason, its copies and its equivalence class.
+"""Why one pair is kept or dropped: each score beside its threshold, every reason, its copies, its equivalence class.
 
-Enters: the tables, the settings of a selection and a pair id. Leaves: an Explanation, which a person reads as a table, and its
-picture as PNG. No threshold is worked out here: what is over and which reason comes first is what `rules.select` says.
+Enters: the tables, the settings of a selection and a pair id. Leaves: an Explanation, which a person reads as a table,
+and its picture as PNG. No rule is worked out here: the reasons and their order are what `rules.select` says.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def explain(
 
 
 def find_id(asked: str, scores: pd.DataFrame) -> str:
-    """The pair with this id, or with a photo or label map of this path. Raises UnknownPairError with the nearest ids."""
+    """The pair with this id, or whose photo or label map has this path. Raises UnknownPairError."""
     ids = scores["pair_id"]
     if (ids == asked).any():
         return asked
@@ -197,7 +197,7 @@ def write_picture(work: Workspace, explained: Explanation, shown: dict[str, Pict
 
 
 def safe_name(pair_id: str) -> str:
-    """A file name for any pair id: the id itself when every file system takes it, else what is left of it and a digest."""
+    """A file name for any pair id: the id itself where every file system takes it, else its remains and a digest."""
     if re.fullmatch(r"[0-9a-z][0-9a-z_-]{0,79}", pair_id):
         return pair_id
     plain = re.sub(r"[^0-9A-Za-z_-]+", "_", pair_id).strip("_-")[:60]

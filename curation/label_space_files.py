@@ -269,8 +269,7 @@ def _build(
     if same and not any(given) and not unknown_colours:
         colours, colour_coded, unknown_colours = same.colours, same.colour_coded, same.unknown_colours
     else:
-        some = slice(MAX_CLASSES)  # a space with more is refused
-        colours = fill_colours(names[some], given[some], unknown_colours)
+        colours = fill_colours(names[:MAX_CLASSES], given[:MAX_CLASSES], unknown_colours)  # with more it is refused
     return LabelSpace(
         name=name or (same.name if same else file_name),
         ids=ids,

@@ -1,7 +1,7 @@
 """A picture that explains a reason at a glance. PICTURES is the only list of them: reason -> function.
 
-Enters: a SeenPair (seen.py), what was measured of a pair and what a rule says of it. Leaves: a Picture (panel.py), panels
-with captions, which `picture` draws as one array and the report sets as figures. One picture a file.
+Enters: a SeenPair (seen.py), what was measured of a pair and what a rule says of it. Leaves: a Picture (panel.py),
+panels with captions, which `picture` draws as one array and the report sets as figures. One picture a file.
 """
 
 from __future__ import annotations
@@ -63,6 +63,6 @@ def show(reason: str, pair: SeenPair) -> Picture | None:
 
 
 def picture(reason: str, pair: SeenPair) -> np.ndarray | None:
-    """The picture of a reason, drawn: (H, W, 3) uint8 RGB with the captions under the panels; None where there is none."""
+    """The picture of a reason, drawn: (H, W, 3) uint8 RGB, captions under the panels; None where there is none."""
     shown = show(reason, pair)
     return None if shown is None else draw(shown)

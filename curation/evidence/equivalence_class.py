@@ -1,4 +1,4 @@
-"""Equivalence class: the pair beside the one it is held against, with the cells marked in which their layouts differ."""
+"""Equivalence class: the pair beside the one it is held against, cells in which their layouts differ marked."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Label error: where another class fits the photo better than the given one, and which.
 
-The judge's evidence is held against the given classes cell by cell, as the score does. The cells where another class wins
-clearly are sorted by what they are labelled and what they look like; the weightiest of these disputes are outlined.
+The judge's evidence is held against the given classes cell by cell, as the score does. The cells where another class
+wins clearly are sorted by what they are labelled and what they look like; the weightiest disputes are outlined.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SMALL = 0.25  # of the weightiest: lighter disputes, and lighter islands of one,
 
 @dataclass(frozen=True)
 class Dispute:
-    """given, looks: class indices. area: (24, 32) bool cells. weight: sum of the margins in it. share: of the picture."""
+    """given, looks: class indices. area: (24, 32) bool cells. weight: its margins, summed. share: of the picture."""
 
     given: int
     looks: int

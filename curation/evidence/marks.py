@@ -1,4 +1,4 @@
-"""Marks on a picture: classes in their colours, tinted areas, outlines, words. All take and give (h, w, 3) uint8 RGB."""
+"""Marks on a picture: classes in their colours, tinted areas, outlines, words; (h, w, 3) uint8 RGB in and out."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def middle(area: np.ndarray) -> tuple[int, int]:
 
 
 def _nearest(free: np.ndarray, at: tuple[int, int]) -> tuple[int, int]:
-    """(x, y) of the point of an (h, w) bool area that is nearest to a point; the point itself when the area is empty."""
+    """(x, y) of the point of an (h, w) bool area nearest to a point; the point itself when the area is empty."""
     ys, xs = np.nonzero(free)
     if not len(xs):
         return at

@@ -1,4 +1,4 @@
-"""Monochrome: the colour that is left once the one tone of the photo is taken out, at one lightness and three times as strong."""
+"""Monochrome: the colour left once the one tone of the photo is taken out, at one lightness, three times as strong."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def show(pair: SeenPair) -> Picture:
 
 
 def chroma_left(photo: np.ndarray) -> np.ndarray:
-    """(h, w, 2) float64 CIE Lab a, b minus the best quadratic a(L), b(L), as the score takes it (on every third pixel)."""
+    """(h, w, 2) float64 CIE Lab a, b minus the best quadratic a(L), b(L), fitted as the score fits it."""
     lab = cv2.cvtColor(photo, cv2.COLOR_RGB2LAB).astype(np.float64)
     some = lab[::3, ::3].reshape(-1, 3)
     tone = np.vander(some[:, 0] / 255, 3)

@@ -43,7 +43,7 @@ class Picture:
 
 
 def draw(picture: Picture) -> np.ndarray:
-    """All panels of a picture with their captions -> (H, W, 3) uint8 RGB; every panel gets one size, whatever it came in."""
+    """All panels with their captions -> (H, W, 3) uint8 RGB; panels get one size, whatever they came in."""
     rows = [_draw_row(row) for row in picture.rows]
     return stack(rows)
 

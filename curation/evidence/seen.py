@@ -1,4 +1,4 @@
-"""A pair as pictures are made from it: the arrays the scores were measured on, from the parts or from the files again."""
+"""A pair as pictures are made from it: the arrays its scores were measured on, from the parts or the files again."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SeenPair:
 
     @cached_property
     def view(self) -> View:
-        """What the scores saw. Without the files, `detail` is the enlarged preview: coarse detail holds, fine does not."""
+        """What the scores saw. Without the files `detail` is the enlarged preview; its coarse detail holds, the fine does not."""
         return View(
             self.photo, self._enlarged_luminance() if self.detail is None else self.detail, self.ids, self.space
         )

@@ -64,8 +64,7 @@ def fit(samples: list[tuple[int, np.ndarray, np.ndarray]], tick: Callable[[int],
 
     `tick(samples)` is told how many more samples are done.
     """
-    every = np.concatenate([features for _, features, _ in samples]).astype(np.float64)
-    mean, scale = every.mean(0), every.std(0) + 1e-6
+    mean, scale = _spread([features for _, features, _ in samples])
     width, n_classes = 1 + FEATURES + HIDDEN, samples[0][2].shape[1]
     square = np.zeros((FOLDS, width, width))
     cross = np.zeros((FOLDS, width, n_classes))
@@ -84,6 +83,14 @@ def fit(samples: list[tuple[int, np.ndarray, np.ndarray]], tick: Callable[[int],
         system[np.diag_indices(width)] += RIDGE * np.trace(system) / width
         weights[fold] = np.linalg.solve(system, cross[others].sum(0))
     return Judge(mean, scale, weights)
+
+
+def _spread(pieces: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each column over all pieces, one piece at a time."""
+    n = sum(len(piece) for piece in pieces)
+    mean = sum(piece.sum(0, dtype=np.float64) for piece in pieces) / n
+    variance = sum(((piece - mean) ** 2).sum(0) for piece in pieces) / n
+    return mean, np.sqrt(variance) + 1e-6
 
 
 def _lift(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:

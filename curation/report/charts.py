@@ -12,7 +12,7 @@ BINS = 40
 
 
 def histogram(values: np.ndarray, threshold: float, label: str) -> str:
-    """Scores in [0, 1] as bars with counts on a log scale; a line at the threshold, the bars from there on stand out."""
+    """Scores in [0, 1] as bars, counts on a log scale; a line at the threshold, the bars from there on stand out."""
     counts, edges = np.histogram(values, bins=BINS, range=(0, 1))
     top = max(10, int(counts.max()))
     plot_w, plot_h = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
@@ -46,7 +46,8 @@ def histogram(values: np.ndarray, threshold: float, label: str) -> str:
     parts.append(f'<line class="limit" x1="{x(threshold):.1f}" x2="{x(threshold):.1f}" y1="{TOP - 6}" y2="{floor}"/>')
     anchor, shift = ("start", 4) if threshold < 0.7 else ("end", -4)
     parts.append(
-        f'<text class="limit" x="{x(threshold) + shift:.1f}" y="{TOP - 1}" text-anchor="{anchor}">threshold {threshold:g}</text>'
+        f'<text class="limit" x="{x(threshold) + shift:.1f}" y="{TOP - 1}" text-anchor="{anchor}">'
+        f"threshold {threshold:g}</text>"
     )
     return "".join([*parts, "</svg>"])
 

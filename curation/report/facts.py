@@ -1,4 +1,4 @@
-"""What a report says, gathered from the tables and the parts; no photo of the user's is opened and no page is made here."""
+"""What a report says, gathered from the tables and the parts; no user's file is opened and no page is made here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from curation import evidence
 from curation.evidence import Picture, SeenPair
 from curation.report.errors import ErrorKind, error_kinds
 from curation.report.shares import ClassShare, class_shares
-from curation.rules import RULES, Fault, Rule, Selection, Settings, count_by_reason, select
+from curation.rules import RULES, STRUCTURAL, Fault, Rule, Selection, Settings, count_by_reason, select
 from curation.scores import SCORES
 from curation.summary import TITLES
 from curation.workspace import Workspace
@@ -90,6 +90,7 @@ class Strip:
 class Facts:
     selection: Selection
     found: int
+    photos_only: bool
     funnel: list[Step]
     reasons: list[Reason]
     histograms: list[Histogram]
@@ -119,7 +120,7 @@ def gather(
     reasons = [
         Reason(
             rule,
-            rule.reason in selection.settings.active(),
+            rule.reason in selection.settings.active() and _can_apply(rule.reason, readable, groups),
             counts.get(rule.reason, 0),
             every.get(rule.reason, 0),
             [_example(rule, p, selection, readable, seen, relations) for p in some],
@@ -131,6 +132,7 @@ def gather(
     return Facts(
         selection,
         len(scores),
+        bool(scores["label"].isna().all()),
         _funnel(scores, selections),
         reasons,
         _histograms(readable, selection),
@@ -152,6 +154,13 @@ def _funnel(scores: pd.DataFrame, selections: list[Selection]) -> list[Step]:
         steps.append(Step(TITLES[selection.settings.level], len(kept), dropped, len(kept - before)))
         before = kept
     return steps
+
+
+def _can_apply(reason: str, readable: pd.DataFrame, groups: pd.DataFrame) -> bool:
+    """Whether there is anything a rule could drop by; photos alone have no label maps to be wrong."""
+    if reason == "equivalence_class":
+        return len(groups) > 0
+    return reason in STRUCTURAL or (reason in readable and bool(readable[reason].notna().any()))
 
 
 def _count_every(selection: Selection) -> dict[str, int]:
@@ -224,7 +233,7 @@ def _histograms(readable: pd.DataFrame, selection: Selection) -> list[Histogram]
 
 
 def _plan_strips(groups: pd.DataFrame, selection: Selection) -> dict[str, list[str]]:
-    """The members to show of the largest equivalence classes: the representative first, the kept ones before the others."""
+    """The members to show of the largest equivalence classes: the representative first, then kept before dropped."""
     sizes = groups["equivalence_class"].value_counts()
     largest = sorted(((-n, name) for name, n in sizes[sizes > 1].items()))[:CLASSES]
     plan = {}

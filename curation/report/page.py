@@ -6,12 +6,13 @@ from importlib import resources
 from string import Template
 
 import curation
+from curation.class_words import pack
 from curation.evidence.marks import class_colours
 from curation.evidence.panel import Picture, percent
 from curation.report.charts import histogram
 from curation.report.facts import Example, Facts, Histogram, Reason, Strip
 from curation.report.shares import MOST_SAMPLED
-from curation.report.words import Images, meter, name, text
+from curation.report.words import Images, meter, name, table, text
 from curation.rules import STRUCTURAL
 from curation.summary import TITLES
 from curation.workspace import Workspace
@@ -67,7 +68,7 @@ def _header(facts: Facts, work: Workspace) -> str:
             f'<div class="bar" style="--share:{share:.4f}"></div><div class="count num">{step.kept:,}{told}</div></div>'
             f'{f"""<div class="why">{why}</div>""" if why else ""}</li>'
         )
-    kind = "pairs" if facts.shares else "photos, without label maps"
+    kind = "photos without label maps" if facts.photos_only else "pairs"
     return (
         f'<header id="top"><p class="kicker">Curation report</p><h1>{text(work.source.name)}</h1>'
         f'<p class="soft">{facts.found:,} {kind} in {name(work.source)}; layout: {text(work.layout)}; '
@@ -84,21 +85,23 @@ def _anchor(facts: Facts, reason: str) -> str:
 
 def _reasons(facts: Facts) -> str:
     most = max((r.first for r in facts.reasons), default=0)
-    rows = []
-    for r in facts.reasons:
-        if not r.applied or (r.rule.reason == "target_size" and not r.first):
-            continue
-        threshold = "" if r.rule.threshold is None else f"{r.rule.threshold:g}"
-        rows.append(
-            f'<tr{"" if r.every else " class=idle"}><td class="name"><a href="#{_anchor(facts, r.rule.reason)}">{text(r.rule.reason)}</a></td>'
-            f'<td class="r">{r.first:,}</td><td class="wide">{meter(r.first / max(most, 1))}</td><td class="r wide">{r.every:,}</td>'
-            f'<td class="r wide">{threshold}</td><td class="full">{text(r.rule.says)}</td></tr>'
-        )
+    columns = [("reason", "name"), ("pairs", "r"), ("", "wide"), ("in all", "r wide"), ("threshold", "r wide")]
+    rows = [
+        [
+            f'<a href="#{_anchor(facts, r.rule.reason)}">{text(r.rule.reason)}</a>',
+            f"{r.first:,}",
+            meter(r.first / max(most, 1)),
+            f"{r.every:,}",
+            "" if r.rule.threshold is None else f"{r.rule.threshold:g}",
+            text(r.rule.says),
+        ]
+        for r in facts.reasons
+        if r.applied and (r.first or r.rule.reason != "target_size")
+    ]
     return (
         "<p>Why pairs are dropped. A pair counts under the first reason it meets, in this order; "
         "&ldquo;in all&rdquo; counts it under every reason.</p>"
-        '<div class="table"><table class="stack"><thead><tr><th>reason</th><th class="r">pairs</th><th></th><th class="r">in all</th>'
-        f'<th class="r">threshold</th><th>what it means</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        + table([*columns, ("what it means", "full")], rows, "stack")
     )
 
 
@@ -121,20 +124,22 @@ def _scores(histograms: list[Histogram]) -> str:
             f'<p class="soft" style="margin:0 0 4px">{text(h.says)}</p>{chart}<p class="said">{said}</p></div>'
         )
     return (
-        "<p>Every score of every readable pair, 0 = fine, 1 = surely defective. Counts are on a log scale: one pair alone shows.</p>"
+        "<p>Every score of every readable pair, 0 = fine, 1 = surely defective. Counts are on a log scale, so that one "
+        "pair alone shows.</p>"
         f'<div class="grid">{"".join(cards)}</div>'
     )
 
 
 def _reason(reason: Reason, images: Images) -> str:
     rule = reason.rule
+    said = f"{rule.says[0].upper()}{rule.says[1:]}. "
     if reason.applied:
-        said = f"{rule.says[0].upper()}{rule.says[1:]}. {reason.first:,} pairs dropped"
+        said += f"{reason.first:,} {'pair' if reason.first == 1 else 'pairs'} dropped"
         said += "." if reason.first == reason.every else f" for this first, {reason.every:,} in all."
         if reason.every > len(reason.examples):
             said += f" {'Some of them' if rule.reason in STRUCTURAL else 'The worst'}:"
     else:
-        said = f"{rule.says[0].upper()}{rule.says[1:]}. Not applied; the worst of those that would go with --set {rule.reason}={rule.threshold:g}:"
+        said += f"Not applied; the worst of those that would go with --set {rule.reason}={rule.threshold:g}:"
     html = f"<p>{text(said)}</p>{_cards(reason, reason.examples, images)}"
     if reason.nearly:
         html += (
@@ -183,8 +188,9 @@ def _classes(facts: Facts, work: Workspace, images: Images) -> str:
         return ""
     strips = "".join(_strip(strip, work, images) for strip in facts.strips)
     return (
-        f"<p>{facts.n_classes:,} classes of label maps that are practically the same input to a generator. The largest, "
-        f"with the label map of the representative first; photos that a selection drops are faded.</p>{strips}"
+        f"<p>{facts.n_classes:,} classes of label maps that are practically the same input to a generator. The "
+        "largest, with the label map of the representative first; photos that the selection drops are faded.</p>"
+        f"{strips}"
     )
 
 
@@ -211,30 +217,29 @@ def _shares(facts: Facts) -> str:
     if not facts.shares:
         return ""
     most = max(max(s.area) for s in facts.shares)
+    columns = [("class", "name"), ("area before", "r"), ("after", "r"), ("points", "r"), ("", "wide twice")]
+    columns += [("pairs before", "r wide"), ("after", "r wide")]
     rows = []
     for s in facts.shares:
         before, after = s.area
         change = f"{100 * after - 100 * before:+.1f}"
         rows.append(
-            f'<tr><td class="name"><span class="swatch" style="background:rgb{tuple(int(c) for c in s.colour)}"></span>{text(s.name)}</td>'
-            f'<td class="r">{100 * before:.1f} %</td><td class="r">{100 * after:.1f} %</td><td class="r">{"0" if float(change) == 0 else change}</td>'
-            f'<td class="wide twice">{meter(before / most, "before")}{meter(after / most, "kept")}</td>'
-            f'<td class="r wide">{percent(s.pairs[0])}</td><td class="r wide">{percent(s.pairs[1])}</td></tr>'
+            [
+                f'<span class="swatch" style="background:#{pack(s.colour):06x}"></span>{text(s.name)}',
+                text(f"{100 * before:.1f} %"),
+                text(f"{100 * after:.1f} %"),
+                "0" if float(change) == 0 else change,
+                meter(before / most, "before") + meter(after / most, "kept"),
+                *(text(percent(share)) for share in s.pairs),
+            ]
         )
-    head = (
-        '<thead><tr><th>class</th><th class="r">area before</th><th class="r">after</th><th class="r">points</th>'
-        '<th class="wide"></th><th class="r wide">pairs before</th><th class="r wide">after</th></tr></thead>'
-    )
-    html = f'<div class="table"><table>{head}<tbody>{"".join(rows[:CLASSES_OPEN])}</tbody></table></div>'
-    if rows[CLASSES_OPEN:]:
-        html += (
-            f"<details><summary>{len(rows) - CLASSES_OPEN} more classes</summary>"
-            f'<div class="table"><table>{head}<tbody>{"".join(rows[CLASSES_OPEN:])}</tbody></table></div></details>'
-        )
+    html = table(columns, rows[:CLASSES_OPEN])
+    if rest := rows[CLASSES_OPEN:]:
+        html += f"<details><summary>{len(rest)} more classes</summary>{table(columns, rest)}</details>"
     sample = f" Counted on a sample of {facts.sampled:,} pairs." if facts.sampled > 0.9 * MOST_SAMPLED else ""
     return (
-        f"<p>Did the selection shift the classes? Mean share of the picture, and share of the pairs that show the class, over "
-        f"all readable pairs and over the kept ones.{sample}</p>{html}"
+        "<p>Did the selection shift the classes? Mean share of the picture, and share of the pairs that show a class, "
+        f"over all readable pairs and over the kept ones.{sample}</p>{html}"
     )
 
 
@@ -243,15 +248,12 @@ def _errors(facts: Facts) -> str:
         return "<p>Every pair could be read.</p>"
     html = []
     for kind in facts.errors:
-        rows = "".join(
-            f'<tr><td class="wide">{name(pair_id)}</td><td>{name(files)}</td><td>{text(error)}</td></tr>'
-            for pair_id, files, error in kind.rows
-        )
+        rows = [[name(pair_id), name(files), text(error)] for pair_id, files, error in kind.rows]
         hidden = kind.count - len(kind.rows)
         more = f"<p>{hidden:,} more: <code>WORK/scores.parquet</code>, column error.</p>" if hidden else ""
         html.append(
             f'<details><summary><span class="over-text num">{kind.count:,}</span> {text(kind.kind)}</summary>'
-            f'<div class="table"><table><thead><tr><th class="wide">pair</th><th>files</th><th>error</th></tr></thead><tbody>{rows}</tbody></table></div>{more}</details>'
+            f"{table([('pair', 'wide'), ('files', ''), ('error', '')], rows)}{more}</details>"
         )
     total = sum(kind.count for kind in facts.errors)
     return f"<p>{total:,} pairs cannot be measured. Open a kind to see its files.</p>{''.join(html)}"
@@ -272,8 +274,8 @@ def _made(facts: Facts, work: Workspace, command: str) -> str:
     ]
     if settings.target_size is not None:
         lines.append(("target size", f"{settings.target_size:,}"))
-    rows = "".join(f'<tr><td class="name soft">{text(a)}</td><td>{text(b)}</td></tr>' for a, b in lines)
     return (
-        f'<div class="table"><table><tbody>{rows}</tbody></table></div><p>Make this selection again:</p><pre>{text(command, 100_000)}</pre>'
+        table([("", "name soft"), ("", "")], [[text(a), text(b)] for a, b in lines])
+        + f"<p>Make this selection again:</p><pre>{text(command, 100_000)}</pre>"
         "<p>Why one pair:</p><pre>curate explain PAIR_ID --open</pre>"
     )

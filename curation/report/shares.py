@@ -26,7 +26,7 @@ class ClassShare:
 
 
 def class_shares(parts: Path, space: LabelSpace, kept: set[str]) -> tuple[int, list[ClassShare]]:
-    """(number of label maps counted, the classes by their share of the picture before): over all pairs and the kept ones.
+    """How many label maps were counted, and the classes by falling area: over all pairs and over the kept ones.
 
     Above MOST_SAMPLED pairs a sample by the hash of the id stands for all.
     """

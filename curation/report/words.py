@@ -14,7 +14,7 @@ JOINERS = "\u200c\u200d"  # unlike other invisible characters, part of how some 
 
 
 def text(value: object, longest: int = LONGEST) -> str:
-    """Any value as the text of a page: escaped, without control characters, shortened when nobody could read it anyway."""
+    """Any value as the text of a page: escaped, without control characters, shortened when too long to read."""
     words = str(value).encode("utf-8", "replace").decode()
     if len(words) > longest:
         words = f"{words[: longest // 2]} … {words[-longest // 2 :]}"
@@ -47,3 +47,14 @@ class Images:
 def meter(share: float, kind: str = "") -> str:
     """A small bar, `share` of it filled. kind: "kept", "before" or nothing."""
     return f'<span class="meter {kind}"><i style="width:{100 * share:.1f}%"></i></span>'
+
+
+def table(columns: list[tuple[str, str]], rows: list[list[str]], kind: str = "") -> str:
+    """A table. columns: (title, CSS class) each; rows: cells that are HTML already; kind: CSS class of the table."""
+    head = "".join(f'<th class="{style}">{text(title)}</th>' for title, style in columns)
+    head = f"<thead><tr>{head}</tr></thead>" if any(title for title, _ in columns) else ""
+    lines = "\n".join(
+        "<tr>" + "".join(f'<td class="{s}">{cell}</td>' for cell, (_, s) in zip(row, columns, strict=True)) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="table"><table class="{kind}">{head}<tbody>\n{lines}\n</tbody></table></div>'

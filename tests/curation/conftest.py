@@ -1,4 +1,4 @@
-"""A small data set with one planted defect of every kind, measured once for all tests that look at what is said of it."""
+"""A small data set with one planted defect of every kind, measured once for all tests of what is said of it."""
 
 import json
 from dataclasses import dataclass

@@ -607,3 +607,26 @@ def test_whatever_happens_to_a_file_a_pair_is_read_or_refused_with_a_pair_error(
             else:
                 assert photo.photo.shape[:2] == ids.ids.shape
                 assert set(np.unique(ids.ids)) <= {*range(29), UNKNOWN}
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_grey_label_maps_of_few_bits_hold_ids_not_grey_levels(label, bits):
+    ids = np.random.default_rng(0).integers(0, 2**bits, (48, 64), np.uint8)
+    rows = np.packbits(np.unpackbits(ids[:, :, None], axis=2)[:, :, 8 - bits :].reshape(48, -1), axis=1)
+    body = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    parts = (b"IHDR", struct.pack(">IIBBBBB", 64, 48, bits, 0, 0, 0, 0)), (b"IDAT", body), (b"IEND", b"")
+    chunks = [struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in parts]
+    assert np.array_equal(label(b"\x89PNG\r\n\x1a\n" + b"".join(chunks)).ids, ids)
+
+
+def test_a_colour_mask_that_was_saved_with_a_palette_is_read_by_its_colours(label):
+    space = load_builtin("camvid")
+    indices = np.random.default_rng(0).integers(0, len(space.ids), (48, 64))
+    mask = Image.fromarray(np.array(space.colours, np.uint8)[indices])
+    assert np.array_equal(label(encoded(mask.quantize(64), "PNG"), space).ids, indices)
+
+
+def test_ids_saved_as_a_grey_rgb_picture_are_read_in_a_colour_coded_space_too(label):
+    space = load_builtin("camvid")
+    indices = np.random.default_rng(0).integers(0, len(space.ids), (48, 64)).astype(np.uint8)
+    assert np.array_equal(label(np.repeat(indices[:, :, None], 3, axis=2), space).ids, indices)

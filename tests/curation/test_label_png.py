@@ -94,7 +94,8 @@ def test_every_mixture_of_none_sub_and_up_rows_decodes(kind):
     @given(MAPS[kind], st.data(), st.integers(1, 4))
     def decodes(values, data, parts):
         filters = data.draw(st.lists(st.sampled_from([NONE, SUB, UP]), min_size=len(values), max_size=len(values)))
-        file = png_of(values, filters, parts=parts)
+        colour = data.draw(st.sampled_from([GREY, PALETTE])) if values.dtype == np.uint8 else GREY
+        file = png_of(values, filters, parts=parts, colour=colour)
         assert np.array_equal(by_pillow(file), values)  # so the writer above is right
         assert_decodes_to(file, values)
 
@@ -144,6 +145,14 @@ def test_what_opencv_writes_is_decoded(dtype, filters, strategy):
         flags += [cv2.IMWRITE_PNG_FILTER, getattr(cv2, f"IMWRITE_PNG_FILTER_{filters}")]
     assert_decodes_to(cv2.imencode(".png", values, flags)[1].tobytes(), values)
     assert_decodes_to(cv2.imencode(".png", values)[1].tobytes(), values)
+
+
+@pytest.mark.skipif(not hasattr(cv2, "IMWRITE_PNG_FILTER"), reason="OpenCV 4 chooses by itself")
+@pytest.mark.parametrize("filters", ["AVG", "PAETH"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_what_opencv_writes_with_other_filters_is_left(dtype, filters):
+    flags = [cv2.IMWRITE_PNG_FILTER, getattr(cv2, f"IMWRITE_PNG_FILTER_{filters}")]
+    assert decode_ids(cv2.imencode(".png", label_map(2, dtype=dtype), flags)[1].tobytes()) is None
 
 
 def test_16_bit_ids_above_255():
