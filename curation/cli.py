@@ -64,10 +64,23 @@ NoLabelError = Annotated[
     bool, typer.Option("--no-label-error", help="Leave out label_error, the one score that is learned.")
 ]
 Tau = Annotated[
-    float,
-    typer.Option("--similarity", help="Least similarity of two label maps of one equivalence class.", min=0.5, max=1.0),
+    float | None,
+    typer.Option(
+        "--similarity",
+        help="Least similarity of two label maps of one equivalence class. Default: 0.92, or what WORK was made with.",
+        min=0.5,
+        max=1.0,
+        show_default=False,
+    ),
 ]
-NoMirror = Annotated[bool, typer.Option("--no-mirror", help="Do not take a mirrored label map for the same input.")]
+Mirror = Annotated[
+    bool | None,
+    typer.Option(
+        "--mirror/--no-mirror",
+        help="Whether a mirrored label map is the same input. Default: yes, or what WORK was made with.",
+        show_default=False,
+    ),
+]
 Level = Annotated[int, typer.Option("--level", help="0 = Total, 1 = Selection I, 2 = Selection II.")]
 Set = Annotated[
     list[str] | None,
@@ -175,8 +188,8 @@ def group(
     images: Images = None,
     labels: Labels = None,
     root: Root = None,
-    similarity: Tau = 0.92,
-    no_mirror: NoMirror = False,
+    similarity: Tau = None,
+    mirror: Mirror = None,
     workers: Workers = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -185,7 +198,7 @@ def group(
 
     with _started(data, work, label_space, images, labels, root, workers, quiet) as (run, workspace):
         stages.score(run, workspace)
-        duplicates, groups = stages.group(run, workspace, similarity, not no_mirror)
+        duplicates, groups = stages.group(run, workspace, similarity, mirror)
         if not quiet:
             sizes = groups["equivalence_class"].value_counts()
             typer.echo(
@@ -210,8 +223,8 @@ def build_selection(
     keep_per_class: KeepPerClass = 3,
     keeper: Keeper = KEEPER,
     target_size: TargetSize = None,
-    similarity: Tau = 0.92,
-    no_mirror: NoMirror = False,
+    similarity: Tau = None,
+    mirror: Mirror = None,
     no_label_error: NoLabelError = False,
     workers: Workers = 0,
     quiet: Quiet = False,
@@ -227,7 +240,7 @@ def build_selection(
     settings = _settings(level, set_, thresholds, keep_per_class, keeper, target_size)
     with _started(data, work, label_space, images, labels, root, workers, quiet) as (run, workspace):
         manifest, selection = stages.build_selection(
-            run, workspace, out, settings, similarity, not no_mirror, not no_label_error
+            run, workspace, out, settings, similarity, mirror, not no_label_error
         )
         if not quiet:
             print_selection(selection)
@@ -236,7 +249,7 @@ def build_selection(
 
 @app.command()
 def report(
-    out: Annotated[Path, typer.Option("--out", help="Where the page goes.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option("--out", help="Where the page goes: a file, or a folder.")] = Path("report.html"),
     level: Level = 2,
     data: Data = None,
     work: Work = WORK,
@@ -249,8 +262,8 @@ def report(
     keep_per_class: KeepPerClass = 3,
     keeper: Keeper = KEEPER,
     target_size: TargetSize = None,
-    similarity: Tau = 0.92,
-    no_mirror: NoMirror = False,
+    similarity: Tau = None,
+    mirror: Mirror = None,
     no_label_error: NoLabelError = False,
     workers: Workers = 0,
     quiet: Quiet = False,
@@ -265,11 +278,12 @@ def report(
     from curation.report import write_report
 
     settings = _settings(level, set_, thresholds, keep_per_class, keeper, target_size)
-    options = ["--similarity", f"{similarity:g}"] if similarity != 0.92 else []
-    options += ["--no-mirror"] * no_mirror + ["--no-label-error"] * no_label_error
+    options = ["--similarity", f"{similarity:g}"] if similarity is not None else []
+    options += ["--no-mirror"] * (mirror is False) + ["--no-label-error"] * no_label_error
+    out = out if out.suffix.lower() in (".html", ".htm") else out / "report.html"
     with _started(data, work, label_space, images, labels, root, workers, quiet) as (run, workspace):
         scores = stages.score(run, workspace, not no_label_error)
-        duplicates, groups = stages.group(run, workspace, similarity, not no_mirror)
+        duplicates, groups = stages.group(run, workspace, similarity, mirror)
         _done(quiet, write_report(out, workspace, scores, duplicates, groups, settings, options))
 
 
@@ -292,8 +306,8 @@ def explain(
     keep_per_class: KeepPerClass = 3,
     keeper: Keeper = KEEPER,
     target_size: TargetSize = None,
-    similarity: Tau = 0.92,
-    no_mirror: NoMirror = False,
+    similarity: Tau = None,
+    mirror: Mirror = None,
     no_label_error: NoLabelError = False,
     workers: Workers = 0,
 ) -> None:
@@ -308,7 +322,7 @@ def explain(
     settings = _settings(level, set_, thresholds, keep_per_class, keeper, target_size)
     with _started(data, work, label_space, images, labels, root, workers, False) as (run, workspace):
         scores = stages.score(run, workspace, not no_label_error)
-        duplicates, groups = stages.group(run, workspace, similarity, not no_mirror)
+        duplicates, groups = stages.group(run, workspace, similarity, mirror)
         explained = explanation.explain(workspace, pair_id, scores, duplicates, groups, settings)
         shown = explanation.pictures(workspace, explained)
         explanation.print_explanation(explained, shown)

@@ -54,10 +54,14 @@ def write_manifest(
     selection: Selection,
     scores: pd.DataFrame,
     groups: pd.DataFrame,
+    grouping: dict,
     data: Path,
     space: LabelSpace,
 ) -> Path:
-    """Write the three files of a selection; returns the path of the manifest itself."""
+    """Write the three files of a selection; returns the path of the manifest itself.
+
+    `grouping`: the settings the classes in `groups` were made with, for the recipe.
+    """
     base = os.path.relpath(os.path.realpath(data), os.path.realpath(out)).replace(os.sep, "/")
     rows = scores.set_index("pair_id", drop=False)
     classes = groups.set_index("pair_id")["equivalence_class"]
@@ -78,7 +82,7 @@ def write_manifest(
         rejected.append([pair_id, path(row["image"]), path(row["label"]), *why, "; ".join([first.detail, *others])])
     manifest = out / f"{name}.csv"
     _write_csv(out / f"{name}.rejected.csv", REJECTED_COLUMNS, rejected)
-    write_json(out / f"{name}.json", _recipe(selection, scores, space, base))
+    write_json(out / f"{name}.json", _recipe(selection, scores, grouping, space, base))
     _write_csv(manifest, COLUMNS, kept)
     return manifest
 
@@ -88,7 +92,7 @@ def _also(fault: Fault) -> str:
     return " ".join(word for word in words if word)
 
 
-def _recipe(selection: Selection, scores: pd.DataFrame, space: LabelSpace, base: str) -> dict:
+def _recipe(selection: Selection, scores: pd.DataFrame, grouping: dict, space: LabelSpace, base: str) -> dict:
     settings = selection.settings
     return {
         "version": curation.__version__,
@@ -97,7 +101,7 @@ def _recipe(selection: Selection, scores: pd.DataFrame, space: LabelSpace, base:
         "thresholds": {
             reason: rule.threshold for reason, rule in settings.active().items() if rule.threshold is not None
         },
-        "keep_per_class": settings.keep_per_class,
+        "equivalence_classes": {**grouping, "keep": settings.keep_per_class},
         "keeper": list(settings.keeper),
         "target_size": settings.target_size,
         "data": base,

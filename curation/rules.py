@@ -144,7 +144,7 @@ def select(scores: pd.DataFrame, duplicates: pd.DataFrame, groups: pd.DataFrame,
             for pair_id, score in readable.loc[over, reason].items():
                 faults[pair_id].append(Fault(reason, float(score), rule.threshold, detail=rule.says))
     badness = _badness(readable, rules)
-    for pair_id, fault in _duplicate_faults(readable, duplicates, rules, faults, settings.keeper):
+    for pair_id, fault in _duplicate_faults(readable, duplicates, rules, _unclean(readable, settings), settings.keeper):
         faults[pair_id].append(fault)
     if "equivalence_class" in rules:
         for pair_id, fault in _surplus_faults(readable, groups, faults, settings.keep_per_class, badness):
@@ -167,7 +167,16 @@ def _badness(readable: pd.DataFrame, rules: Mapping[str, Rule]) -> pd.Series:
     return pd.concat(ratios, axis=1).max(axis=1) if ratios else pd.Series(0.0, index=readable.index)
 
 
-def _duplicate_faults(readable, duplicates, rules, faults, keeper):
+def _unclean(readable: pd.DataFrame, settings: Settings) -> set[str]:
+    """Pairs that any score speaks against, whatever the level: so every level keeps the same copy, and levels nest."""
+    limits = {rule.reason: rule.threshold for rule in RULES if rule.reason not in STRUCTURAL} | dict(
+        settings.thresholds
+    )
+    over = [readable[r] >= limit for r, limit in limits.items() if limit is not None and r in readable]
+    return set(readable.index[pd.concat(over, axis=1).any(axis=1)]) if over else set()
+
+
+def _duplicate_faults(readable, duplicates, rules, unclean, keeper):
     """Of each set of pairs with the same photo, all but one are dropped; each names the one that is kept.
 
     Sets do not chain: a pair is dropped only for one that is itself kept and that it was found to equal.
@@ -182,7 +191,7 @@ def _duplicate_faults(readable, duplicates, rules, faults, keeper):
             partners[row.second][row.first] = (row.relation, row.similarity)
     area = readable["width"] * readable["height"]
     rank = {
-        "clean": lambda p: p in faults,
+        "clean": lambda p: p in unclean,
         "largest": lambda p: -int(area[p]),
         "sharpest": lambda p: float(readable["blur"].get(p, 0.0)),
         "first": lambda p: p,

@@ -25,7 +25,7 @@ from curation.manifest import write_manifest
 from curation.measure import TABLE, is_done, measure_shard, plan_shards
 from curation.pairs import NoPairsError, Pair, find_pairs
 from curation.scores import SCORES
-from curation.workspace import Workspace, WorkspaceError, digest, inputs_of, write_table
+from curation.workspace import Workspace, WorkspaceError, digest, facts_of, inputs_of, write_table
 
 GROUP_VERSION = 1
 SCORE_COLUMNS = ["pair_id", "image", "label", "width", "height", *SCORES, "error", "sha256_image", "sha256_label"]
@@ -147,11 +147,16 @@ def score(run: Run, work: Workspace, with_label_error: bool = True) -> pd.DataFr
 
 
 def group(
-    run: Run, work: Workspace, tau: float = equivalence.TAU, mirror: bool = True
+    run: Run, work: Workspace, tau: float | None = None, mirror: bool | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Find duplicates and equivalence classes; write and return duplicates.parquet and groups.parquet."""
+    """Find duplicates and equivalence classes; write and return duplicates.parquet and groups.parquet.
+
+    `tau`, `mirror` left out: as the last time in this WORK, at first equivalence.TAU and True.
+    """
+    settings = {"similarity": equivalence.TAU, "mirror": True} | facts_of(work.groups)
+    settings |= {k: v for k, v in (("similarity", tau), ("mirror", mirror)) if v is not None}
     shards = plan_shards(read_pairs(work), work.data, work.space, work.parts)
-    key = digest(GROUP_VERSION, [s.key for s in shards], tau, mirror)
+    key = digest(GROUP_VERSION, [s.key for s in shards], settings)
     if inputs_of(work.groups) == key and inputs_of(work.duplicates) == key:
         return pd.read_parquet(work.duplicates), pd.read_parquet(work.groups)
     columns = ["pair_id", "sha256_image", "thumbnail", "layout", "colours", "error"]
@@ -166,7 +171,7 @@ def group(
     layouts = np.frombuffer(b"".join(mapped["layout"]), np.uint8).reshape(-1, *GRID)
     names = mapped["pair_id"].tolist()
     with run.progress("find classes", len(names)) as tick:
-        classes = equivalence.classes_of(names, layouts, tau, mirror, tick)
+        classes = equivalence.classes_of(names, layouts, settings["similarity"], settings["mirror"], tick)
     groups = pd.DataFrame(
         {
             "pair_id": names,
@@ -176,7 +181,7 @@ def group(
             "colours": mapped["colours"],
         }
     )
-    write_table(work.groups, groups, key)
+    write_table(work.groups, groups, key, settings)
     return same, groups
 
 
@@ -185,8 +190,8 @@ def build_selection(
     work: Workspace,
     out: Path,
     settings: rules.Settings,
-    tau: float = equivalence.TAU,
-    mirror: bool = True,
+    tau: float | None = None,
+    mirror: bool | None = None,
     with_label_error: bool = True,
 ) -> tuple[Path, rules.Selection]:
     """Everything up to the manifest of one level; returns its path and the selection."""
@@ -198,7 +203,9 @@ def build_selection(
         )
     duplicates, groups = group(run, work, tau, mirror)
     selection = rules.select(scores, duplicates, groups, settings)
-    manifest = write_manifest(out, rules.LEVELS[settings.level], selection, scores, groups, work.data, work.space)
+    manifest = write_manifest(
+        out, rules.LEVELS[settings.level], selection, scores, groups, facts_of(work.groups), work.data, work.space
+    )
     return manifest, selection
 
 

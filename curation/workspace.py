@@ -45,11 +45,12 @@ def write_json(path: Path, content: object) -> None:
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_table(path: Path, table: pd.DataFrame | pa.Table, inputs: str) -> None:
-    """Write a Parquet table with the digest of what it was made from, atomically."""
+def write_table(path: Path, table: pd.DataFrame | pa.Table, inputs: str, facts: dict | None = None) -> None:
+    """Write a Parquet table with the digest of what it was made from and other facts about it (JSON), atomically."""
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, preserve_index=False)
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"inputs": inputs.encode()})
+    about = {b"inputs": inputs.encode(), b"facts": json.dumps(facts or {}, sort_keys=True).encode()}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **about})
     with atomic(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
 
@@ -68,10 +69,19 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def inputs_of(path: Path) -> str | None:
     """The digest a Parquet table was made from, or None when there is no such (whole) table."""
+    return _about(path).get(b"inputs", b"").decode() or None
+
+
+def facts_of(path: Path) -> dict:
+    """The facts a Parquet table was written with; empty when there is no such (whole) table."""
+    return json.loads(_about(path).get(b"facts", b"{}"))
+
+
+def _about(path: Path) -> dict[bytes, bytes]:
     try:
-        return (pq.read_schema(path).metadata or {}).get(b"inputs", b"").decode() or None
+        return pq.read_schema(path).metadata or {}
     except (OSError, pa.ArrowInvalid):
-        return None
+        return {}
 
 
 def digest(*parts: object) -> str:

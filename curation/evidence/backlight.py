@@ -7,7 +7,7 @@ import numpy as np
 from curation.evidence.marks import BLUE, YELLOW, grey, tint
 from curation.evidence.panel import Panel, Picture, percent
 from curation.evidence.seen import SeenPair
-from curation.scores.backlight import sky_stops, two_tones
+from curation.scores.backlight import sky_stops, split, two_tones
 from curation.scores.view import LEVELS
 
 
@@ -24,11 +24,6 @@ def show(pair: SeenPair) -> Picture:
 
 
 def dark_side(pair: SeenPair) -> np.ndarray:
-    """(h, w) bool: pixels below Otsu's threshold of log2 luminance, the split that `two_tones` takes its stops from."""
-    histogram = pair.view.log_luminance_histogram
-    level = np.arange(LEVELS, dtype=np.float64)
-    weight, first = np.cumsum(histogram), np.cumsum(histogram * level)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = np.nan_to_num((first[-1] * weight - first) ** 2 / (weight * (1 - weight)), posinf=0.0)
-    at = int(between[:-1].argmax())
+    """(h, w) bool: pixels below Otsu's threshold of log2 luminance, the split that the score takes its stops from."""
+    at = split(pair.view.log_luminance_histogram)
     return np.log2(np.maximum(pair.view.luminance, 2**-10)) < (at + 1) * 10 / LEVELS - 10

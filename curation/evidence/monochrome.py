@@ -7,6 +7,7 @@ import numpy as np
 
 from curation.evidence.panel import Panel, Picture
 from curation.evidence.seen import SeenPair
+from curation.scores.monochrome import chroma_left
 
 STRONGER = 3
 LIGHTNESS = 150  # of 255
@@ -24,13 +25,3 @@ def show(pair: SeenPair) -> Picture:
         f"colour left without its tone, {STRONGER} times as strong: 99 % of the pixels within {nearly_all:.1f} units"
     )
     return Picture(((Panel(pair.display, "photo"), Panel(shown, caption)),), says)
-
-
-def chroma_left(photo: np.ndarray) -> np.ndarray:
-    """(h, w, 2) float64 CIE Lab a, b minus the best quadratic a(L), b(L), fitted as the score fits it."""
-    lab = cv2.cvtColor(photo, cv2.COLOR_RGB2LAB).astype(np.float64)
-    some = lab[::3, ::3].reshape(-1, 3)
-    tone = np.vander(some[:, 0] / 255, 3)
-    weights = np.linalg.solve(tone.T @ tone + 1e-3 * np.eye(3), tone.T @ (some[:, 1:] - 128))
-    fitted = np.vander(lab[:, :, 0].ravel() / 255, 3) @ weights
-    return lab[:, :, 1:] - 128 - fitted.reshape(*photo.shape[:2], 2)

@@ -33,7 +33,7 @@ SCORES: dict[str, Score] = {
     "blur": Score("nothing in the photo is sharp", blur.measure, version=2),
     "dark": Score("hardly any light", dark.measure),
     "overexposed": Score("a large part burnt out to white", overexposed.measure),
-    "monochrome": Score("greyscale or toned", monochrome.measure, version=2),
+    "monochrome": Score("greyscale or toned", monochrome.measure, version=3),
     "low_information": Score("nearly all of the photo is flat", low_information.measure),
 }
 

@@ -17,20 +17,27 @@ LEAST_SKY = 0.05  # share of the picture; a smaller sky says nothing about the l
 _LEVEL = (np.arange(LEVELS) + 0.5) * (10 / LEVELS) - 10  # log2 luminance at the middle of each histogram step
 
 
+def split(histogram: np.ndarray) -> int:
+    """(LEVELS,) shares of log2 luminance -> the last step of the dark side, by Otsu's threshold."""
+    weight, first = np.cumsum(histogram), np.cumsum(histogram * _LEVEL)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = np.nan_to_num((first[-1] * weight - first) ** 2 / (weight * (1 - weight)), posinf=0.0)
+    return int(between[:-1].argmax())
+
+
 def two_tones(histogram: np.ndarray) -> tuple[float, float]:
     """(LEVELS,) shares of log2 luminance -> (stops between the mean luminance of Otsu's two classes, eta in [0, 1])."""
-    weight, first = np.cumsum(histogram), np.cumsum(histogram * _LEVEL)
-    mean = first[-1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = np.nan_to_num((mean * weight - first) ** 2 / (weight * (1 - weight)), posinf=0.0)
-    at = int(between[:-1].argmax())
+    dark = np.arange(LEVELS) <= split(histogram)
+    shares = [histogram[side].sum() for side in (dark, ~dark)]
+    mean = (histogram * _LEVEL).sum()
     variance = (histogram * (_LEVEL - mean) ** 2).sum()
-    light = histogram * np.exp2(_LEVEL)
-    dark, bright = light[: at + 1].sum(), light[at + 1 :].sum()
-    n_dark, n_bright = histogram[: at + 1].sum(), histogram[at + 1 :].sum()
-    if variance < 1e-6 or min(n_dark, n_bright) < 1e-9:
+    if variance < 1e-6 or min(shares) < 1e-9:
         return 0.0, 0.0
-    return float(np.log2((bright / n_bright) / (dark / n_dark))), float(between[at] / variance)
+    light = histogram * np.exp2(_LEVEL)
+    below, above = (light[side].sum() / share for side, share in zip((dark, ~dark), shares, strict=True))
+    means = [(histogram * _LEVEL)[side].sum() / share for side, share in zip((dark, ~dark), shares, strict=True)]
+    between = shares[0] * shares[1] * (means[1] - means[0]) ** 2
+    return float(np.log2(above / below)), float(between / variance)
 
 
 def sky_stops(view: View) -> float | None:
