@@ -22,7 +22,7 @@ class Cost:
 
 
 def measure(command: list[str], **options) -> Cost:
-    """Run a command to its end. Raises CalledProcessError with its output when it fails."""
+    """Run a command to its end. Raises RuntimeError with the end of its output when it fails."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
@@ -34,7 +34,7 @@ def measure(command: list[str], **options) -> Cost:
     done.set()
     watcher.join()
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command, output)
+        raise RuntimeError(f"{' '.join(command)} failed with status {process.returncode}:\n{output[-3000:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Cost(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall, peak[0])
 

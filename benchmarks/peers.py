@@ -26,8 +26,10 @@ from cleanvision import Imagelab
 if __name__ == "__main__":
     Imagelab(data_path=sys.argv[1]).find_issues(verbose=False)
 """
+# its package downloads weights of a network on import; PHash needs none, so that module is left out
 IMAGEDEDUP = """
-import sys
+import sys, types
+sys.modules["imagededup.methods.cnn"] = types.SimpleNamespace(CNN=None)
 from imagededup.methods import PHash
 if __name__ == "__main__":
     PHash(verbose=False).encode_images(image_dir=sys.argv[1])

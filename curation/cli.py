@@ -294,6 +294,10 @@ def explain(
         typer.Argument(metavar="PAIR_ID", help="The pair: its id, or the path of its photo or label map below DATA."),
     ],
     open_: Annotated[bool, typer.Option("--open", help="Open the picture with the system's viewer.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the picture. Default: WORK/evidence.", show_default=False),
+    ] = None,
     level: Level = 2,
     data: Data = None,
     work: Work = WORK,
@@ -326,7 +330,7 @@ def explain(
         explained = explanation.explain(workspace, pair_id, scores, duplicates, groups, settings)
         shown = explanation.pictures(workspace, explained)
         explanation.print_explanation(explained, shown)
-        picture = explanation.write_picture(workspace, explained, shown)
+        picture = explanation.write_picture(out or workspace.evidence, explained, shown)
         if picture:
             _done(False, picture)
             if open_ and not explanation.open_picture(picture):

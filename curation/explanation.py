@@ -181,8 +181,8 @@ def pictures(work: Workspace, explained: Explanation) -> dict[str, Picture]:
     return found
 
 
-def write_picture(work: Workspace, explained: Explanation, shown: dict[str, Picture]) -> Path | None:
-    """Write the pictures, one below the other, as one PNG into WORK/evidence; None when there are none."""
+def write_picture(folder: Path, explained: Explanation, shown: dict[str, Picture]) -> Path | None:
+    """Write the pictures, one below the other, as one PNG into a folder; None when there are none."""
     if not shown:
         return None
     titles = {fault.reason: f"{explained.pair_id}: {_named(fault)}" for fault in explained.faults}
@@ -190,7 +190,7 @@ def write_picture(work: Workspace, explained: Explanation, shown: dict[str, Pict
     for reason, picture in shown.items():
         pixels = draw(picture)
         drawn += [headline(titles.get(reason, explained.verdict()), pixels.shape[1]), pixels]
-    path = work.evidence / f"{safe_name(explained.pair_id)}.png"
+    path = folder / f"{safe_name(explained.pair_id)}.png"
     with atomic(path) as temporary:
         temporary.write_bytes(cv2.imencode(".png", np.ascontiguousarray(stack(drawn)[:, :, ::-1]))[1].tobytes())
     return path

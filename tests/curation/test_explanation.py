@@ -60,7 +60,7 @@ def test_copies_and_the_equivalence_class_are_its_neighbours(about):
 def test_an_unreadable_pair_has_its_error_and_no_picture(curated, about):
     nasty = about("<img onerror=alert(1)>")
     assert nasty.faults[0].detail == "photo: not an image"
-    assert pictures(curated.work, nasty) == {} and write_picture(curated.work, nasty, {}) is None
+    assert pictures(curated.work, nasty) == {} and write_picture(curated.work.evidence, nasty, {}) is None
     assert "photo: not an image" in printed(nasty)
 
 
@@ -81,7 +81,7 @@ def test_the_picture_has_every_reason_and_the_classes_are_named(curated, about):
     shown = pictures(curated.work, coupled)
     assert list(shown) == [fault.reason for fault in coupled.faults] == ["label_error", "coupling"]
     assert '"rock" & <b>soil</b>/tree interleave over' in " ".join(printed(coupled, shown).split())
-    path = write_picture(curated.work, coupled, shown)
+    path = write_picture(curated.work.evidence, coupled, shown)
     assert path == curated.work.evidence / "coupled.png"
     assert cv2.imread(str(path)).shape[1] > 1000
 

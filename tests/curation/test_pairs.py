@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from curation.pairs import LAYOUTS, NoPairsError, best_layout, find_pairs, glob_pattern, list_files, match_key
+from curation.pair_layouts import LAYOUTS, best_layout, glob_pattern, match_key
+from curation.pairs import NoPairsError, find_pairs, list_files
 
 
 @pytest.fixture
