@@ -195,12 +195,12 @@ def build_selection(
     with_label_error: bool = True,
 ) -> tuple[Path, rules.Selection]:
     """Everything up to the manifest of one level; returns its path and the selection."""
-    scores = score(run, work, with_label_error)
-    if scores["label"].isna().all():
+    if all(pair.label is None for pair in read_pairs(work)):
         raise NoPairsError(
-            f"No pairs found in {work.source}: it holds photos and no label maps, so there is nothing to select pairs from. "
-            "`curate score` and `curate report` work on photos alone."
+            f"No pairs found in {work.source}: it holds photos and no label maps, so there is nothing to select pairs "
+            "from. `curate score` and `curate report` work on photos alone."
         )
+    scores = score(run, work, with_label_error)
     duplicates, groups = group(run, work, tau, mirror)
     selection = rules.select(scores, duplicates, groups, settings)
     manifest = write_manifest(
