@@ -6,12 +6,19 @@ import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import curation
+from curation.options import ClassOptions, DataOptions, SelectionOptions, takes
+
+if TYPE_CHECKING:
+    from curation.rules import Settings
+    from curation.stages import Run
+    from curation.workspace import Workspace
 
 app = typer.Typer(
     name="curate",
@@ -26,81 +33,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        help="The data set: a folder, or a CSV with the columns image,label. Remembered in WORK.",
-        show_default=False,
-    ),
-]
-Work = Annotated[Path, typer.Option("--work", help="Where measures are kept between runs.")]
-Out = Annotated[Path, typer.Option("--out", help="Where manifests go.")]
 TableOut = Annotated[
     Path | None, typer.Option("--out", help="Write the table as CSV into this folder, too.", show_default=False)
 ]
-Space = Annotated[
-    str | None,
-    typer.Option(
-        "--label-space",
-        help="landscape29, ade20k150, cocostuff, cityscapes19, camvid, stanford8, or a TOML/JSON file. "
-        "Default: classes.json beside the data, else what the layout implies.",
-        show_default=False,
-    ),
-]
-Images = Annotated[
-    str | None, typer.Option("--images", help="Glob of the photos below DATA, e.g. 'a/*.jpg'.", show_default=False)
-]
-Labels = Annotated[
-    str | None, typer.Option("--labels", help="Glob of the label maps, e.g. 'b/*_mask.png'.", show_default=False)
-]
-Root = Annotated[
-    Path | None,
-    typer.Option("--root", help="For a CSV: the folder its paths are relative to and stay in.", show_default=False),
-]
-Workers = Annotated[int, typer.Option("--workers", help="Processes; 0 = one for each processor.", min=0)]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-NoLabelError = Annotated[
-    bool, typer.Option("--no-label-error", help="Leave out label_error, the one score that is learned.")
-]
-Tau = Annotated[
-    float | None,
-    typer.Option(
-        "--similarity",
-        help="Least similarity of two label maps of one equivalence class. Default: 0.92, or what WORK was made with.",
-        min=0.5,
-        max=1.0,
-        show_default=False,
-    ),
-]
-Mirror = Annotated[
-    bool | None,
-    typer.Option(
-        "--mirror/--no-mirror",
-        help="Whether a mirrored label map is the same input. Default: yes, or what WORK was made with.",
-        show_default=False,
-    ),
-]
-Level = Annotated[int, typer.Option("--level", help="0 = Total, 1 = Selection I, 2 = Selection II.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", help="A threshold, e.g. backlight=0.6, blur=0.5 (switches it on), coupling=off.", show_default=False
-    ),
-]
-Thresholds = Annotated[
-    Path | None, typer.Option("--thresholds", help="A TOML file with a table [thresholds].", show_default=False)
-]
-KeepPerClass = Annotated[
-    int, typer.Option("--keep-per-class", "-k", help="Pairs kept of each equivalence class.", min=1)
-]
-Keeper = Annotated[str, typer.Option("--keeper", help="Which copy of a photo stays: words in order of weight.")]
-TargetSize = Annotated[
-    int | None,
-    typer.Option("--target-size", help="Keep the best N pairs, whatever the thresholds.", show_default=False),
-]
-
-WORK, OUT, KEEPER = Path(".curate"), Path("data_manifests"), "clean,largest,sharpest,first"
+Manifests = Annotated[Path, typer.Option("--out", help="Where manifests go.")]
+MANIFESTS = Path("data_manifests")
 
 
 @app.callback(invoke_without_command=True)
@@ -111,21 +48,16 @@ def about(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 @app.command()
+@takes(data=DataOptions)
 def index(
+    data: DataOptions,
     source: Annotated[
         Path | None,
         typer.Argument(
             metavar="[DATA]", help="The data set: a folder, or a CSV with the columns image,label.", show_default=False
         ),
     ] = None,
-    data: Data = None,
-    work: Work = WORK,
     out: TableOut = None,
-    label_space: Space = None,
-    images: Images = None,
-    labels: Labels = None,
-    root: Root = None,
-    quiet: Quiet = False,
 ) -> None:
     """Find the pairs -> WORK/pairs.parquet.
 
@@ -133,28 +65,24 @@ def index(
     labels/, ADE20K's images/training + annotations/training, Cityscapes' _leftImg8bit / _gtFine_labelIds, CamVid's train/ +
     trainannot/, COCO-Stuff's stuffthingmaps, x.jpg + x_mask.png, x.jpg + x.png. Anything else: two globs, or a CSV.
     """
-    with _started(source or data, work, label_space, images, labels, root, 1, quiet) as (_, workspace):
-        _done(quiet, workspace.pairs, *_as_csv(out, workspace.pairs))
+    with _started(replace(data, data=source or data.data)) as (_, workspace):
+        _done(data.quiet, workspace.pairs, *_as_csv(out, workspace.pairs))
 
 
 @app.command()
+@takes(data=DataOptions)
 def score(
+    data: DataOptions,
     csv_file: Annotated[
         Path | None, typer.Argument(metavar="[CSV_FILE]", help="Where --csv writes.", show_default=False)
     ] = None,
     csv: Annotated[
         bool, typer.Option("--csv", help="Write the table as CSV, too: to CSV_FILE, OUT or WORK/scores.csv.")
     ] = False,
-    data: Data = None,
-    work: Work = WORK,
     out: TableOut = None,
-    label_space: Space = None,
-    images: Images = None,
-    labels: Labels = None,
-    root: Root = None,
-    no_label_error: NoLabelError = False,
-    workers: Workers = 0,
-    quiet: Quiet = False,
+    no_label_error: Annotated[
+        bool, typer.Option("--no-label-error", help="Leave out label_error, the one score that is learned.")
+    ] = False,
 ) -> None:
     """Measure each pair once -> WORK/scores.parquet. Also on a folder of photos without label maps.
 
@@ -168,105 +96,72 @@ def score(
         raise typer.BadParameter(
             f"What is {csv_file} for? Name the data set with --data, or write the table there with --csv."
         )
-    with _started(data, work, label_space, images, labels, root, workers, quiet) as (run, workspace):
+    with _started(data) as (run, workspace):
         table = stages.score(run, workspace, not no_label_error)
-        if not quiet:
+        if not data.quiet:
             print_scores(table)
         written = _as_csv(out, workspace.scores)
         if csv and (csv_file or not written):
             written = [csv_file or workspace.scores.with_suffix(".csv")]
             write_csv(written[0], table)
-        _done(quiet, workspace.scores, *written)
+        _done(data.quiet, workspace.scores, *written)
 
 
 @app.command()
-def group(
-    data: Data = None,
-    work: Work = WORK,
-    out: TableOut = None,
-    label_space: Space = None,
-    images: Images = None,
-    labels: Labels = None,
-    root: Root = None,
-    similarity: Tau = None,
-    mirror: Mirror = None,
-    workers: Workers = 0,
-    quiet: Quiet = False,
-) -> None:
+@takes(data=DataOptions, classes=ClassOptions)
+def group(data: DataOptions, classes: ClassOptions, out: TableOut = None) -> None:
     """Find equivalence classes of label maps and copies of photos -> WORK/groups.parquet, WORK/duplicates.parquet."""
     from curation import stages
 
-    with _started(data, work, label_space, images, labels, root, workers, quiet) as (run, workspace):
+    with _started(data) as (run, workspace):
         stages.score(run, workspace)
-        duplicates, groups = stages.group(run, workspace, similarity, mirror)
-        if not quiet:
+        duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror)
+        if not data.quiet:
             sizes = groups["equivalence_class"].value_counts()
+            largest = sizes.max() if len(sizes) else 0
             typer.echo(
-                f"{len(groups):,} label maps in {len(sizes):,} equivalence classes, the largest with {sizes.max() if len(sizes) else 0:,}; "
+                f"{len(groups):,} label maps in {len(sizes):,} equivalence classes, the largest with {largest:,}; "
                 f"{len(duplicates):,} pairs of the same photo"
             )
-        _done(quiet, workspace.groups, *_as_csv(out, workspace.groups, workspace.duplicates))
+        _done(data.quiet, workspace.groups, *_as_csv(out, workspace.groups, workspace.duplicates))
 
 
 @app.command("build-selection")
+@takes(selection=SelectionOptions, data=DataOptions, classes=ClassOptions)
 def build_selection(
-    level: Level = 2,
-    data: Data = None,
-    work: Work = WORK,
-    out: Out = OUT,
-    label_space: Space = None,
-    images: Images = None,
-    labels: Labels = None,
-    root: Root = None,
-    set_: Set = None,
-    thresholds: Thresholds = None,
-    keep_per_class: KeepPerClass = 3,
-    keeper: Keeper = KEEPER,
-    target_size: TargetSize = None,
-    similarity: Tau = None,
-    mirror: Mirror = None,
-    no_label_error: NoLabelError = False,
-    workers: Workers = 0,
-    quiet: Quiet = False,
+    selection: SelectionOptions, data: DataOptions, classes: ClassOptions, out: Manifests = MANIFESTS
 ) -> None:
-    """Rules -> a manifest of kept pairs, one of rejected pairs with reasons, and the recipe. Runs what is missing before it.
+    """Rules -> a manifest of kept pairs, one of rejected pairs with reasons, and the recipe.
 
-    Level 0 (Total) drops only what cannot be read. Level 1 (Selection I) also copies of a photo, label errors, coupled labels. Level 2
-    (Selection II) also strong backlight, monochrome photos, and all but k of each class of near-identical label maps.
+    Runs what is missing before it.
+
+    Level 0, Total: all that can be read.
+
+    Level 1, Selection I: without copies of a photo, label errors, coupled labels.
+
+    Level 2, Selection II: also without strong backlight and monochrome photos, and at most k of each class of
+    near-identical label maps.
     """
     from curation import stages
     from curation.summary import print_selection
 
-    settings = _settings(level, set_, thresholds, keep_per_class, keeper, target_size)
-    with _started(data, work, label_space, images, labels, root, workers, quiet) as (run, workspace):
-        manifest, selection = stages.build_selection(
-            run, workspace, out, settings, similarity, mirror, not no_label_error
+    settings = _settings(selection)
+    with _started(data) as (run, workspace):
+        manifest, selected = stages.build_selection(
+            run, workspace, out, settings, classes.similarity, classes.mirror, not selection.no_label_error
         )
-        if not quiet:
-            print_selection(selection)
-        _done(quiet, manifest)
+        if not data.quiet:
+            print_selection(selected)
+        _done(data.quiet, manifest)
 
 
 @app.command()
+@takes(selection=SelectionOptions, data=DataOptions, classes=ClassOptions)
 def report(
+    selection: SelectionOptions,
+    data: DataOptions,
+    classes: ClassOptions,
     out: Annotated[Path, typer.Option("--out", help="Where the page goes: a file, or a folder.")] = Path("report.html"),
-    level: Level = 2,
-    data: Data = None,
-    work: Work = WORK,
-    label_space: Space = None,
-    images: Images = None,
-    labels: Labels = None,
-    root: Root = None,
-    set_: Set = None,
-    thresholds: Thresholds = None,
-    keep_per_class: KeepPerClass = 3,
-    keeper: Keeper = KEEPER,
-    target_size: TargetSize = None,
-    similarity: Tau = None,
-    mirror: Mirror = None,
-    no_label_error: NoLabelError = False,
-    workers: Workers = 0,
-    quiet: Quiet = False,
 ) -> None:
     """Everything about a selection on one page -> report.html. One file that loads nothing; also for photos alone.
 
@@ -277,18 +172,22 @@ def report(
     from curation import stages
     from curation.report import write_report
 
-    settings = _settings(level, set_, thresholds, keep_per_class, keeper, target_size)
-    options = ["--similarity", f"{similarity:g}"] if similarity is not None else []
-    options += ["--no-mirror"] * (mirror is False) + ["--no-label-error"] * no_label_error
+    settings = _settings(selection)
+    options = ["--similarity", f"{classes.similarity:g}"] if classes.similarity is not None else []
+    options += ["--no-mirror"] * (classes.mirror is False) + ["--no-label-error"] * selection.no_label_error
     out = out if out.suffix.lower() in (".html", ".htm") else out / "report.html"
-    with _started(data, work, label_space, images, labels, root, workers, quiet) as (run, workspace):
-        scores = stages.score(run, workspace, not no_label_error)
-        duplicates, groups = stages.group(run, workspace, similarity, mirror)
-        _done(quiet, write_report(out, workspace, scores, duplicates, groups, settings, options))
+    with _started(data) as (run, workspace):
+        scores = stages.score(run, workspace, not selection.no_label_error)
+        duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror)
+        _done(data.quiet, write_report(out, workspace, scores, duplicates, groups, settings, options))
 
 
 @app.command()
+@takes(selection=SelectionOptions, data=DataOptions, classes=ClassOptions)
 def explain(
+    selection: SelectionOptions,
+    data: DataOptions,
+    classes: ClassOptions,
     pair_id: Annotated[
         str,
         typer.Argument(metavar="PAIR_ID", help="The pair: its id, or the path of its photo or label map below DATA."),
@@ -298,22 +197,6 @@ def explain(
         Path | None,
         typer.Option("--out", help="Folder for the picture. Default: WORK/evidence.", show_default=False),
     ] = None,
-    level: Level = 2,
-    data: Data = None,
-    work: Work = WORK,
-    label_space: Space = None,
-    images: Images = None,
-    labels: Labels = None,
-    root: Root = None,
-    set_: Set = None,
-    thresholds: Thresholds = None,
-    keep_per_class: KeepPerClass = 3,
-    keeper: Keeper = KEEPER,
-    target_size: TargetSize = None,
-    similarity: Tau = None,
-    mirror: Mirror = None,
-    no_label_error: NoLabelError = False,
-    workers: Workers = 0,
 ) -> None:
     """Why is this pair kept or dropped? Scores beside their thresholds, every reason, copies -> WORK/evidence/PAIR_ID.png.
 
@@ -323,13 +206,14 @@ def explain(
     """
     from curation import explanation, stages
 
-    settings = _settings(level, set_, thresholds, keep_per_class, keeper, target_size)
-    with _started(data, work, label_space, images, labels, root, workers, False) as (run, workspace):
-        scores = stages.score(run, workspace, not no_label_error)
-        duplicates, groups = stages.group(run, workspace, similarity, mirror)
+    settings = _settings(selection)
+    with _started(data) as (run, workspace):
+        scores = stages.score(run, workspace, not selection.no_label_error)
+        duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror)
         explained = explanation.explain(workspace, pair_id, scores, duplicates, groups, settings)
         shown = explanation.pictures(workspace, explained)
-        explanation.print_explanation(explained, shown)
+        if not data.quiet:
+            explanation.print_explanation(explained, shown)
         picture = explanation.write_picture(out or workspace.evidence, explained, shown)
         if picture:
             _done(False, picture)
@@ -344,7 +228,7 @@ def verify(
         Path | None,
         typer.Option("--data", help="The data set, if the manifest lies elsewhere now.", show_default=False),
     ] = None,
-    quiet: Quiet = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but what changed.")] = False,
 ) -> None:
     """Hash every file of a manifest again and report what changed. Exit status 1 when something did."""
     from curation.engine.local import progress
@@ -369,12 +253,12 @@ def verify(
 @app.command()
 def demo(
     data: Annotated[Path, typer.Option("--data", help="Where the demo data set is written.")] = Path("demo/landscapes"),
-    work: Work = Path("demo/work"),
-    out: Out = OUT,
+    work: Annotated[Path, typer.Option("--work", help="Where measures are kept.")] = Path("demo/work"),
+    out: Manifests = MANIFESTS,
     n: Annotated[int, typer.Option("--n", help="Pairs.", min=1)] = 240,
     seed: Annotated[int, typer.Option("--seed", help="Another seed, other landscapes.", min=0)] = 1,
-    workers: Workers = 0,
-    quiet: Quiet = False,
+    workers: Annotated[int, typer.Option("--workers", help="Processes; 0 = one for each processor.", min=0)] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
     """All of it on an embedded data set with known defects: render, measure, group, select, report.
 
@@ -392,7 +276,7 @@ def demo(
 
     with _explained(), progress("draw", n, quiet) as advance:
         write_demo(data, n, seed, lambda done, total: advance(1))
-    with _started(data, work, None, None, None, None, workers, quiet) as (run, workspace):
+    with _started(DataOptions(data, work, workers=workers, quiet=quiet)) as (run, workspace):
         for level in (0, 1, 2):
             manifest, selection = stages.build_selection(run, workspace, out, Settings(level))
             if not quiet:
@@ -406,28 +290,29 @@ def demo(
         _done(quiet, manifest, report)
 
 
-def _settings(level, set_, thresholds, keep_per_class, keeper, target_size):
+def _settings(selection: SelectionOptions) -> Settings:
     from curation.rules import Settings
     from curation.thresholds import parse_assignments, read_thresholds
 
     with _explained():
-        chosen = read_thresholds(thresholds) if thresholds else {}
-        chosen |= parse_assignments(set_ or [])
-        words = tuple(word.strip() for word in keeper.split(",") if word.strip())
-        return Settings(level, chosen, keep_per_class, words, target_size)
+        chosen = read_thresholds(selection.thresholds) if selection.thresholds else {}
+        chosen |= parse_assignments(selection.set_ or [])
+        keeper = tuple(word.strip() for word in selection.keeper.split(",") if word.strip())
+        return Settings(selection.level, chosen, selection.keep_per_class, keeper, selection.target_size)
 
 
 @contextmanager
-def _started(data, work, label_space, images, labels, root, workers, quiet) -> Iterator:
-    """Index the data set and hold the work directory; yields the Run and the Workspace."""
+def _started(options: DataOptions) -> Iterator[tuple[Run, Workspace]]:
+    """Index the data set and hold the work directory; yields how to run and where."""
     from curation import stages
     from curation.workspace import one_at_a_time
 
     with _explained():
-        run = stages.Run(quiet=quiet, say=(lambda line: None) if quiet else lambda line: typer.echo(line, err=True))
-        run.workers = workers or run.workers
-        with one_at_a_time(work):
-            yield run, stages.index(run, work, data, label_space, images, labels, root)
+        run = stages.Run(quiet=options.quiet, say=lambda line: options.quiet or typer.echo(line, err=True))
+        run.workers = options.workers or run.workers
+        with one_at_a_time(options.work):
+            o = options
+            yield run, stages.index(run, o.work, o.data, o.label_space, o.images, o.labels, o.root)
 
 
 @contextmanager

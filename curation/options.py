@@ -1,0 +1,133 @@
+"""The options that several commands share, each listed once, in bundles that a command takes whole.
+
+`@takes(data=DataOptions)` turns a command's parameter `data` into the options of that bundle on the command line, and hands them over as
+one DataOptions.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, get_type_hints
+
+import typer
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which data set, how to read it, and how to run. None = as WORK remembers it, or by itself."""
+
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="The data set: a folder, or a CSV with the columns image,label. Remembered in WORK.",
+            show_default=False,
+        ),
+    ] = None
+    work: Annotated[Path, typer.Option(help="Where measures are kept between runs.")] = Path(".curate")
+    label_space: Annotated[
+        str | None,
+        typer.Option(
+            help="landscape29, ade20k150, cocostuff, cityscapes19, camvid, stanford8, or a TOML/JSON file. "
+            "Default: classes.json beside the data, else what the layout implies.",
+            show_default=False,
+        ),
+    ] = None
+    images: Annotated[
+        str | None, typer.Option(help="Glob of the photos below DATA, e.g. 'a/*.jpg'.", show_default=False)
+    ] = None
+    labels: Annotated[
+        str | None, typer.Option(help="Glob of the label maps, e.g. 'b/*_mask.png'.", show_default=False)
+    ] = None
+    root: Annotated[
+        Path | None,
+        typer.Option(help="For a CSV: the folder its paths are relative to and stay in.", show_default=False),
+    ] = None
+    workers: Annotated[int, typer.Option(help="Processes; 0 = one for each processor.", min=0)] = 0
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False
+
+
+@dataclass(frozen=True)
+class ClassOptions:
+    """How equivalence classes are made. None = as WORK was made with, at first the defaults of equivalence.py."""
+
+    similarity: Annotated[
+        float | None,
+        typer.Option(
+            help="Least similarity of two label maps of one equivalence class. Default: 0.92, or what WORK was made with.",
+            min=0.5,
+            max=1.0,
+            show_default=False,
+        ),
+    ] = None
+    mirror: Annotated[
+        bool | None,
+        typer.Option(
+            "--mirror/--no-mirror",
+            help="Whether a mirrored label map is the same input. Default: yes, or what WORK was made with.",
+            show_default=False,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class SelectionOptions:
+    """What decides a selection beyond the tables; see rules.Settings."""
+
+    level: Annotated[int, typer.Option(help="0 = Total, 1 = Selection I, 2 = Selection II.")] = 2
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="A threshold, e.g. backlight=0.6, blur=0.5 (switches it on), coupling=off.",
+            show_default=False,
+        ),
+    ] = None
+    thresholds: Annotated[
+        Path | None, typer.Option(help="A TOML file with a table \\[thresholds].", show_default=False)
+    ] = None
+    keep_per_class: Annotated[
+        int, typer.Option("--keep-per-class", "-k", help="Pairs kept of each equivalence class.", min=1)
+    ] = 3
+    keeper: Annotated[str, typer.Option(help="Which copy of a photo stays: words in order of weight.")] = (
+        "clean,largest,sharpest,first"
+    )
+    target_size: Annotated[
+        int | None, typer.Option(help="Keep the best N pairs, whatever the thresholds.", show_default=False)
+    ] = None
+    no_label_error: Annotated[
+        bool, typer.Option("--no-label-error", help="Leave out label_error, the one score that is learned.")
+    ] = False
+
+
+def takes(**bundles: type) -> Callable[[Callable], Callable]:
+    """Decorate a command: each parameter named in `bundles` becomes the options of that bundle."""
+
+    def decorate(command: Callable) -> Callable:
+        hints = get_type_hints(command, include_extras=True)
+        parameters, annotations = [], {}
+        for parameter in inspect.signature(command).parameters.values():
+            if parameter.name not in bundles:
+                parameters.append(parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[parameter.name]))
+        for bundle in bundles.values():
+            hints_of = get_type_hints(bundle, include_extras=True)
+            for field in fields(bundle):
+                option = inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
+                parameters.append(option.replace(annotation=hints_of[field.name]))
+        annotations = {parameter.name: parameter.annotation for parameter in parameters}
+
+        @functools.wraps(command)
+        def run(**given: object) -> None:
+            for name, bundle in bundles.items():
+                given[name] = bundle(**{field.name: given.pop(field.name) for field in fields(bundle)})
+            command(**given)
+
+        del run.__wrapped__  # what is asked for the parameters must see these, not those of the command
+        run.__signature__ = inspect.Signature(parameters)
+        run.__annotations__ = annotations
+        return run
+
+    return decorate
