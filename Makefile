@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .PHONY: demo test lint help clean
 help:
-	@echo "make demo   clean a small embedded data set and open its report: the whole job in about a minute"
+	@echo "make demo   clean a small embedded data set and write its report: the whole job in about a minute"
 	@echo "make test   lint and run all tests (what CI runs)"
 	@echo "make clean  remove .venv and what make demo wrote"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,15 +144,23 @@ def build_selection(
     near-identical label maps.
     """
     from curation import stages
+    from curation.rules import RULES
     from curation.summary import print_selection
 
     settings = _settings(selection)
+    for reason in settings.thresholds.keys() - settings.active().keys():
+        if settings.thresholds[reason] is not None:
+            level = next(rule.level for rule in RULES if rule.reason == reason) or 1
+            typer.echo(f"{reason} rejects from level {level} on; this is level {selection.level}", err=True)
+    _may_write(out)
     with _started(data) as (run, workspace):
         manifest, selected = stages.build_selection(
             run, workspace, out, settings, classes.similarity, classes.mirror, not selection.no_label_error
         )
         if not data.quiet:
             print_selection(selected)
+        if not selected.kept:
+            typer.echo("No pair is kept. See the reasons above; `curate report` shows every error.", err=True)
         _done(data.quiet, manifest)
 
 
@@ -170,15 +179,18 @@ def report(
     after; every error. To try another threshold, run it again with --set blur=0.5: nothing is measured twice.
     """
     from curation import stages
+    from curation.equivalence import TAU
     from curation.report import write_report
+    from curation.workspace import facts_of
 
     settings = _settings(selection)
-    options = ["--similarity", f"{classes.similarity:g}"] if classes.similarity is not None else []
-    options += ["--no-mirror"] * (classes.mirror is False) + ["--no-label-error"] * selection.no_label_error
     out = out if out.suffix.lower() in (".html", ".htm") else out / "report.html"
     with _started(data) as (run, workspace):
         scores = stages.score(run, workspace, not selection.no_label_error)
         duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror)
+        made = facts_of(workspace.groups)
+        options = ["--similarity", f"{made['similarity']:g}"] if made["similarity"] != TAU else []
+        options += ["--no-mirror"] * (not made["mirror"]) + ["--no-label-error"] * selection.no_label_error
         _done(data.quiet, write_report(out, workspace, scores, duplicates, groups, settings, options))
 
 
@@ -274,6 +286,7 @@ def demo(
     from curation.rules import Settings
     from curation.summary import print_scorecard, print_selection
 
+    _may_write(out)
     with _explained(), progress("draw", n, quiet) as advance:
         write_demo(data, n, seed, lambda done, total: advance(1))
     with _started(DataOptions(data, work, workers=workers, quiet=quiet)) as (run, workspace):
@@ -341,7 +354,18 @@ def _explained() -> Iterator[None]:
             _stop(
                 f"{error.filename} may not be written: {error.strerror}. Use --work and --out where you may write.", 2
             )
+        if isinstance(error, FileExistsError | IsADirectoryError | NotADirectoryError | FileNotFoundError):
+            _stop(f"{error.filename}: {error.strerror}" if error.filename else str(error), 2)
         raise
+
+
+def _may_write(folder: Path) -> None:
+    """Stop before anything is measured when a folder cannot be written to."""
+    nearest = folder.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        _stop(f"{folder} is no folder that may be written to. Use --out.", 2)
 
 
 def _stop(message: str, status: int) -> None:

@@ -18,7 +18,7 @@ import pandas as pd
 
 import curation
 from curation.label_space import LabelSpace
-from curation.rules import LEVELS, Fault, Selection, count_by_reason
+from curation.rules import LEVELS, STRUCTURAL, Fault, Selection, count_by_reason
 from curation.workspace import atomic, digest, file_digest, write_json
 
 COLUMNS = [
@@ -99,7 +99,9 @@ def _recipe(selection: Selection, scores: pd.DataFrame, grouping: dict, space: L
         "selection": LEVELS[settings.level],
         "level": settings.level,
         "thresholds": {
-            reason: rule.threshold for reason, rule in settings.active().items() if rule.threshold is not None
+            reason: rule.threshold
+            for reason, rule in settings.active().items()
+            if rule.threshold is not None and (reason in scores or reason in STRUCTURAL)
         },
         "equivalence_classes": {**grouping, "keep": settings.keep_per_class},
         "keeper": list(settings.keeper),
@@ -146,18 +148,20 @@ def verify(manifest: Manifest, data: Path | None = None) -> Iterator[tuple[str, 
 
     No file outside the data set is opened: `data`, or the folder that the recipe names.
     """
-    root = data or manifest.folder / manifest.recipe.get("data", ".")
-    root = os.path.realpath(root)
+    written = manifest.recipe.get("data", ".")  # the data folder as seen from the manifest when it was written
+    root = os.path.realpath(data or manifest.folder / written)
+    if not os.path.isdir(root):
+        raise ManifestError(f"{root} does not exist. Pass --data with the folder that holds the files.")
     for row in manifest.pairs.itertuples(index=False):
-        yield row.pair_id, _changed(manifest.folder, root, row)
+        yield row.pair_id, _changed(root, written, row)
 
 
-def _changed(folder: Path, root: str, row) -> str | None:
+def _changed(root: str, written: str, row) -> str | None:
     for kind, relative, expected in (
         ("photo", row.image, row.sha256_image),
         ("label map", row.label, row.sha256_label),
     ):
-        full = os.path.normpath(os.path.join(os.path.realpath(folder), relative))
+        full = os.path.normpath(os.path.join(root, os.path.relpath(relative, written)))
         if os.path.commonpath([root, full]) != root:
             return f"{relative} lies outside the data set {root}; pass --data with the folder that holds the files"
         try:

@@ -95,7 +95,10 @@ def plan_shards(pairs: list[Pair], data: Path, space: LabelSpace, folder: Path) 
 
 def is_done(shard: Shard) -> bool:
     """Whether the part of a shard is there and whole."""
-    return shard.done.exists() and shard.part.exists()
+    try:
+        return json.loads(shard.done.read_text())["bytes"] == shard.part.stat().st_size
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def measure_shard(shard: Shard) -> int:
@@ -106,7 +109,9 @@ def measure_shard(shard: Shard) -> int:
     with atomic(shard.part) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, PART), temporary, compression="zstd")
     faults = sum(row["error"] is not None for row in rows)
-    write_json(shard.done, {"pairs": len(rows), "errors": faults, "seconds": round(time.perf_counter() - began, 3)})
+    seconds = round(time.perf_counter() - began, 3)
+    size = shard.part.stat().st_size
+    write_json(shard.done, {"pairs": len(rows), "errors": faults, "seconds": seconds, "bytes": size})
     return len(rows)
 
 
@@ -153,8 +158,3 @@ def read_kept(part: Path, columns: list[str], readable_only: bool = True) -> lis
     """Rows of one part with some of its columns; without the pairs that could not be measured unless asked for."""
     rows = pq.read_table(part, columns=[*columns, "error"]).to_pylist()
     return [row for row in rows if row["error"] is None] if readable_only else rows
-
-
-def done_markers(folder: Path) -> list[dict]:
-    """Every done-marker of a parts folder."""
-    return [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]

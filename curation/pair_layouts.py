@@ -99,12 +99,15 @@ def match_key(pattern: re.Pattern[str], path: str) -> str | None:
 def glob_pattern(glob: str) -> re.Pattern[str]:
     """A glob below DATA as a pattern whose groups are what its wildcards matched."""
     pattern, n = "", 0
-    for part in re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", glob.removeprefix("./")):
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", glob.removeprefix("./"))
+    for at, part in enumerate(parts):
         body = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(part)
         if body is None and part.startswith("[") and part.endswith("]"):
             body = fnmatch.translate(part)[len("(?s:") : -len(r")\Z")]
         if body is None:
             pattern += re.escape(part)
+        elif part in ("*", "**") and glob.endswith(part) and at == len(parts) - 2:  # the suffix is no part of the key
+            pattern += rf"(?P<k{n:02d}>{body}?)(?:\.\w{{1,5}})?"
         else:
             pattern += f"(?P<k{n:02d}>{body})"
             n += 1

@@ -37,7 +37,7 @@ class Pair:
     pair_id: str
     image: str | None
     label: str | None
-    image_stat: tuple[int, int] = (0, 0)  # size in bytes, modification time in ns: what "unchanged" means
+    image_stat: tuple[int, int] = (0, 0)  # size in bytes, time of the last change in ns: what "unchanged" means
     label_stat: tuple[int, int] = (0, 0)
     error: str | None = None
 
@@ -87,7 +87,9 @@ def find_pairs(
     if layout:
         return Found(_pair_up(files, layout), layout.name, layout.label_space)
     photos = {p: s for p, s in files.items() if p.rpartition(".")[2].lower() in PHOTO_SUFFIXES}
-    if photos and photos_only_ok and not any(TWO_FOLDERS.label.fullmatch(p) for p in files):
+    stems = Counter(_without_suffix(p).rpartition("/")[2] for p in photos)
+    twice = sum(n > 1 for n in stems.values()) > len(stems) / 2  # most likely photos and label maps in folders unknown
+    if photos and photos_only_ok and not twice and not any(TWO_FOLDERS.label.fullmatch(p) for p in files):
         return Found(_pair_up(photos, PHOTOS_ONLY), PHOTOS_ONLY.name, None)
     raise NoPairsError(
         _nothing_found(data, files, "images/ + labels/ and the other layouts `curate index --help` names")
@@ -95,7 +97,7 @@ def find_pairs(
 
 
 def list_files(data: Path) -> dict[str, tuple[int, int]]:
-    """Every file and image-named folder below DATA: {POSIX path: (bytes, mtime in ns)}, sorted; dot files are left out.
+    """Every file and image-named folder below DATA: {POSIX path: (bytes, last change in ns)}, sorted; dot files are left out.
 
     A folder called `x.jpg` is listed too, with size -1, so that it can be reported instead of vanishing.
     """
@@ -117,7 +119,7 @@ def list_files(data: Path) -> dict[str, tuple[int, int]]:
             path = f"{folder}/{entry.name}" if folder else entry.name
             try:
                 is_dir, stat = entry.is_dir(), entry.stat()
-                size, mtime, place = stat.st_size, stat.st_mtime_ns, (stat.st_dev, stat.st_ino)
+                size, mtime, place = stat.st_size, _changed(stat), (stat.st_dev, stat.st_ino)
             except OSError:  # a dangling link: the file is not there, and its row will say so
                 is_dir, size, mtime, place = False, -3, 0, None
             if is_dir and not (entry.is_symlink() and place in above):
@@ -128,6 +130,11 @@ def list_files(data: Path) -> dict[str, tuple[int, int]]:
             else:
                 found[path] = (size, mtime)
     return dict(sorted(found.items()))
+
+
+def _changed(stat: os.stat_result) -> int:
+    """When a file last changed, in ns: its content (mtime) or its rights (ctime), since either can end an error."""
+    return max(stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def _pair_up(files: dict[str, tuple[int, int]], layout: Layout) -> list[Pair]:
@@ -258,7 +265,7 @@ def _stat(base: str, path: str) -> tuple[int, int]:
         stat = os.stat(os.path.join(base, path))
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return (-3, 0)
-    return (-1, 0) if os.path.isdir(os.path.join(base, path)) else (stat.st_size, stat.st_mtime_ns)
+    return (-1, 0) if os.path.isdir(os.path.join(base, path)) else (stat.st_size, _changed(stat))
 
 
 def _nothing_found(data: Path, files: dict, looked_for: str) -> str:

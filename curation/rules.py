@@ -57,6 +57,7 @@ STRUCTURAL = (
     "equivalence_class",
     "target_size",
 )  # not read off one score
+COPIES = ("exact_duplicate", "near_duplicate")
 KEEPERS = (
     "clean",
     "largest",
@@ -79,8 +80,9 @@ class Settings:
         if self.level not in LEVELS:
             raise RuleError(f"No level {self.level}; levels are 0 (Total), 1 (Selection I), 2 (Selection II).")
         known = [rule.reason for rule in RULES if rule.threshold is not None]
+        can_be_off = [rule.reason for rule in RULES if rule.reason not in ("unreadable", "target_size")]
         for name, value in self.thresholds.items():
-            if name not in known:
+            if name not in (can_be_off if value is None else known):
                 near = difflib.get_close_matches(name, known, 1, 0)[0]
                 raise RuleError(f'No threshold "{name}"; the nearest is "{near}". Known: {", ".join(known)}.')
             if value is not None and not 0 <= value <= 1:
@@ -234,7 +236,7 @@ def _surplus_faults(readable, groups, faults, keep_per_class, badness):
                 )
 
 
-def _farthest_first(points: np.ndarray, k: int) -> set[int] | list[int]:
+def _farthest_first(points: np.ndarray, k: int) -> list[int]:
     """k row numbers: the first row, then each time the row farthest from all chosen (the lower number on a tie)."""
     chosen = [0]
     distance = np.linalg.norm(points - points[0], axis=1)
@@ -251,7 +253,8 @@ def _best(readable: list[str], found: dict[str, list[Fault]], badness: pd.Series
         structural = any(f.reason in STRUCTURAL for f in found.get(pair_id, []))
         return structural, float(badness[pair_id]), pair_id
 
-    ranked = sorted(readable, key=key)
+    copies = {p for p, some in found.items() if any(f.reason in COPIES for f in some)}  # never taken back
+    ranked = sorted((p for p in readable if p not in copies), key=key)
     kept = ranked[:size]
     border = float(badness[kept[-1]]) if kept else 0.0
     chosen = set(kept)

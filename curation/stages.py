@@ -17,6 +17,7 @@ from curation import equivalence, rules
 from curation.duplicates import SIDE, find_duplicates
 from curation.engine import local
 from curation.label_error import judge
+from curation.label_error.ranking import FEWEST
 from curation.label_error.stage import label_errors
 from curation.label_space import LabelSpace, ids_as_found
 from curation.label_space_files import find_beside, load_builtin, resolve
@@ -33,12 +34,11 @@ SCORE_COLUMNS = ["pair_id", "image", "label", "width", "height", *SCORES, "error
 
 @dataclass
 class Run:
-    """How to run, whatever the stage: `say` prints a line for a person; `read` counts the pairs whose files were opened."""
+    """How to run, whatever the stage: `say` prints a line for a person."""
 
     workers: int = field(default_factory=local.default_workers)
     quiet: bool = False
     say: Callable[[str], None] = lambda line: None
-    read: int = 0
 
     def over(self, function: Callable, jobs: list, caption: str, weigh: Callable = lambda job: 1) -> Iterable:
         return local.run(function, jobs, self.workers, caption, weigh, self.quiet)
@@ -55,7 +55,6 @@ def index(
     images: str | None = None,
     labels: str | None = None,
     root: Path | None = None,
-    photos_only_ok: bool = True,
 ) -> Workspace:
     """Find the pairs and write pairs.parquet (only when something changed).
 
@@ -73,11 +72,19 @@ def index(
             raise WorkspaceError(
                 f"{folder} is the work directory of {before.source}, not of {source}. Use --work with another directory, or remove this one."
             )
-    options = {"images": images, "labels": labels, "root": str(root) if root else None, "label_space": label_space}
-    if before is not None:
-        options = {name: value or before.options.get(name) for name, value in options.items()}
+    if label_space and os.path.isfile(label_space):
+        label_space = os.path.abspath(label_space)  # the next run may start elsewhere
+    root_path = os.path.abspath(root) if root else None
+    options = {"images": images, "labels": labels, "root": root_path, "label_space": label_space}
+    if before is not None:  # what is not given stays as it was; an empty text forgets it
+        options = {name: before.options.get(name) if value is None else value for name, value in options.items()}
+    options = {name: value or None for name, value in options.items()}
     found = find_pairs(
-        source, options["images"], options["labels"], Path(options["root"]) if options["root"] else None, photos_only_ok
+        source,
+        options["images"],
+        options["labels"],
+        Path(options["root"]) if options["root"] else None,
+        photos_only_ok=True,
     )
     base = source if source.is_dir() else Path(os.path.abspath(options["root"] or source.parent))
     space, how = _label_space(options["label_space"], base, found.label_space)
@@ -95,9 +102,9 @@ def index(
                 "image": p.image,
                 "label": p.label,
                 "image_bytes": p.image_stat[0],
-                "image_mtime_ns": p.image_stat[1],
+                "image_changed_ns": p.image_stat[1],
                 "label_bytes": p.label_stat[0],
-                "label_mtime_ns": p.label_stat[1],
+                "label_changed_ns": p.label_stat[1],
                 "error": p.error,
             }
             for p in found.pairs
@@ -124,8 +131,8 @@ def score(run: Run, work: Workspace, with_label_error: bool = True) -> pd.DataFr
         return pd.read_parquet(work.scores)
     work.parts.mkdir(parents=True, exist_ok=True)
     todo = [s for s in shards if not is_done(s)]
-    for n in run.over(measure_shard, todo, "score", lambda s: len(s.pairs)):
-        run.read += n
+    for _ in run.over(measure_shard, todo, "score", lambda s: len(s.pairs)):
+        pass
     wanted = {s.key for s in shards}
     for old in work.parts.iterdir():
         if old.name.split(".")[0] not in wanted:
@@ -138,7 +145,7 @@ def score(run: Run, work: Workspace, with_label_error: bool = True) -> pd.DataFr
             [s.part for s in shards], readable, len(work.space.names), work.label_error, run.over, run.progress
         )
         if found is None:
-            run.say(f"label_error is left out: {readable} pairs are too few to learn from")
+            run.say(f"label_error is left out: {readable} pairs are too few to learn from, {FEWEST} are needed")
         else:
             table["label_error"] = table["pair_id"].map(found)
     table = table[[c for c in SCORE_COLUMNS if c in table]].sort_values("pair_id", ignore_index=True)
@@ -216,8 +223,8 @@ def read_pairs(work: Workspace) -> list[Pair]:
             row["pair_id"],
             row["image"],
             row["label"],
-            (row["image_bytes"], row["image_mtime_ns"]),
-            (row["label_bytes"], row["label_mtime_ns"]),
+            (row["image_bytes"], row["image_changed_ns"]),
+            (row["label_bytes"], row["label_changed_ns"]),
             row["error"],
         )
         for row in pq.read_table(work.pairs).to_pylist()
@@ -242,9 +249,9 @@ _PAIRS = pa.schema(
         ("image", pa.string()),
         ("label", pa.string()),
         ("image_bytes", pa.int64()),
-        ("image_mtime_ns", pa.int64()),
+        ("image_changed_ns", pa.int64()),
         ("label_bytes", pa.int64()),
-        ("label_mtime_ns", pa.int64()),
+        ("label_changed_ns", pa.int64()),
         ("error", pa.string()),
     ]
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -9,6 +11,7 @@ from rich.table import Table
 from curation.rules import LEVELS, RULES, Selection, count_by_reason
 from curation.scores import SCORES
 
+MOST_ERRORS = 3  # printed below the table
 TITLES = {0: "Total", 1: "Selection I", 2: "Selection II"}
 
 
@@ -27,7 +30,12 @@ def print_selection(selection: Selection) -> None:
     for reason, n in count_by_reason(selection).items():
         threshold = active[reason].threshold if reason in active else None
         table.add_row(reason, f"{n:,}", "" if threshold is None else f"{threshold:g}", says[reason])
-    Console().print(table)
+    Console().print(table if selection.faults else f"{TITLES[level]}: all {total:,} pairs kept")
+    errors = [some[0].detail for some in selection.faults.values() if some[0].reason == "unreadable"]
+    for error, n in Counter(errors).most_common(MOST_ERRORS):
+        Console().print(f"  {n:,} unreadable: {error}", markup=False, highlight=False)
+    if len(set(errors)) > MOST_ERRORS:
+        Console().print("  ... `curate report` lists them all", markup=False)
 
 
 def print_scores(table: pd.DataFrame) -> None:
@@ -59,3 +67,4 @@ def print_scorecard(card: pd.DataFrame) -> None:
         shares = ["-" if pd.isna(share) else f"{share:.2f}" for share in (row.precision, row.recall)]
         shown.add_row(row.reason, str(row.planted), str(row.found), str(row.flagged), *shares)
     Console().print(shown)
+    Console().print("precision also counts what a reason is right to flag without having to find it (see scorecard.py)")

@@ -185,4 +185,9 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.EACCES):
                 raise WorkspaceError(f"Another curate is at work in {folder}. Wait for it, or use --work.") from None
-        yield
+        try:
+            yield
+        finally:
+            if [entry.name for entry in folder.iterdir()] == ["lock"]:  # a mistake, not a run: leave nothing behind
+                (folder / "lock").unlink()
+                folder.rmdir()

@@ -6,6 +6,7 @@ import ctypes
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import sys
 import threading
 from collections import deque
@@ -64,7 +65,8 @@ def _pooled(function: Callable[[Job], Result], jobs: list[Job], workers: int) ->
                 while waiting or flying:
                     while waiting and len(flying) < IN_FLIGHT * workers:
                         job = waiting.popleft()
-                        flying.append((job, pool.submit(function, job)))
+                        with _children_ignore_interrupts():  # a submit may start workers
+                            flying.append((job, pool.submit(function, job)))
                     result = flying[0][1].result()
                     flying.popleft()
                     died = 0
@@ -81,6 +83,19 @@ def _pooled(function: Callable[[Job], Result], jobs: list[Job], workers: int) ->
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+@contextmanager
+def _children_ignore_interrupts() -> Iterator[None]:
+    """Ctrl-C goes to every process of a terminal; only this one shall act on it, and the workers leave with it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _start_worker() -> None:

@@ -23,13 +23,12 @@ class Score:
     says: str
     measure: Callable[[View], float | None] | None
     version: int = 1
-    needs_label: bool = False
 
 
 SCORES: dict[str, Score] = {
     "backlight": Score("strongly backlit: a dark mass before a bright ground", backlight.measure),
-    "label_error": Score("the label map does not fit the photo", None, needs_label=True),
-    "coupling": Score("classes of the label map interleave at a fine scale", coupling.measure, needs_label=True),
+    "label_error": Score("the label map does not fit the photo", None),
+    "coupling": Score("classes of the label map interleave at a fine scale", coupling.measure),
     "blur": Score("nothing in the photo is sharp", blur.measure, version=2),
     "dark": Score("hardly any light", dark.measure),
     "overexposed": Score("a large part burnt out to white", overexposed.measure),

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -207,9 +209,62 @@ def test_data_and_manifests_can_move_together(demo_set, tmp_path):
     assert curate("verify", tmp_path / "b/m/selection2.csv", cwd=tmp_path).returncode == 0
 
 
+def test_verify_finds_the_data_where_it_is_said_to_lie_now(demo_set, tmp_path):
+    shutil.copytree(demo_set, tmp_path / "here/data")
+    curate(
+        "build-selection", "--level", 0, "--data", tmp_path / "here/data", "--out", tmp_path / "here/m", cwd=tmp_path
+    )
+    (tmp_path / "there/deep").mkdir(parents=True)
+    (tmp_path / "here/m").rename(tmp_path / "there/deep/m")
+    moved = tmp_path / "there/deep/m/total.csv"
+    assert "are unchanged" in curate("verify", moved, "--data", tmp_path / "here/data", cwd=tmp_path).stdout
+    assert "does not exist" in curate("verify", moved, "--data", tmp_path / "nope", cwd=tmp_path, check=False).stderr
+
+
+def test_a_file_that_may_be_read_again_is_measured_again(demo_set, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(demo_set, data)
+    curate("score", "--data", data, "--no-label-error", cwd=tmp_path)
+    before = {p.name for p in (tmp_path / ".curate/parts").glob("*.parquet")}
+    next((data / "images").iterdir()).chmod(0o600)  # rights change, content and its time do not
+    curate("score", "--no-label-error", cwd=tmp_path)
+    assert len({p.name for p in (tmp_path / ".curate/parts").glob("*.parquet")} - before) == 1
+
+
+def test_a_damaged_part_is_measured_again(demo_set, tmp_path):
+    curate("score", "--data", demo_set, "--csv", "one.csv", "--no-label-error", cwd=tmp_path)
+    part = next((tmp_path / ".curate/parts").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-100])
+    (tmp_path / ".curate/scores.parquet").unlink()
+    curate("score", "--csv", "two.csv", "--no-label-error", cwd=tmp_path)
+    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+
+
+def test_a_mistake_leaves_no_work_directory_behind(tmp_path):
+    curate("score", "--data", "nowhere", cwd=tmp_path, check=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_says_how_to_go_on_and_nothing_else(demo_set, tmp_path):
+    command = [sys.executable, "-m", "curation.cli", "score", "--data", str(demo_set), "--workers", "2"]
+    for seconds in (1.0, 1.6, 2.5):
+        run = subprocess.Popen(
+            command, cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        time.sleep(seconds)
+        os.killpg(run.pid, signal.SIGINT)
+        _, said = run.communicate()
+        if run.returncode == 130:
+            assert "the same command goes on from there" in said
+        assert "SpawnProcess" not in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["build-selection", "--data", "good", "--out", "good/classes.txt"], "no folder that may be written to"),
+        (["build-selection", "--data", "good", "--thresholds", "."], "directory"),
+        (["build-selection", "--data", "odd"], "saw 2 gt/*.png, 2 images/*.png"),
         (["build-selection", "--data", "nowhere"], "nowhere does not exist"),
         (["build-selection"], "No data set yet"),
         (["build-selection", "--data", "empty"], "saw no files at all"),
@@ -225,6 +280,10 @@ def test_mistakes_stop_at_once_with_the_way_out(tmp_path, arguments, message):
     for room in ("images", "labels"):
         (tmp_path / "good" / room).mkdir(parents=True)
         Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / "good" / room / "a.png")
+    (tmp_path / "good/classes.txt").touch()
+    for room in ("images", "gt"):
+        shutil.copytree(tmp_path / "good/images", tmp_path / "odd" / room)
+        shutil.copy(tmp_path / "good/images/a.png", tmp_path / "odd" / room / "b.png")
     done = curate(*arguments, cwd=tmp_path, check=False)
     assert done.returncode == 2
     assert message in " ".join(done.stderr.replace("│", "").split())

@@ -143,9 +143,9 @@ def test_a_mask_beside_its_photo_is_no_photo(data):
 
 def test_size_and_time_of_each_file_are_kept(data):
     folder = data("images/1.jpg", "labels/1.png")
-    os.utime(folder / "images/1.jpg", ns=(5, 1_234_567_890_123_456_789))
+    os.utime(folder / "images/1.jpg", ns=(5, 2_234_567_890_123_456_789))  # later than any change of rights
     (pair,) = find_pairs(folder).pairs
-    assert pair.image_stat == (len("images/1.jpg"), 1_234_567_890_123_456_789)
+    assert pair.image_stat == (len("images/1.jpg"), 2_234_567_890_123_456_789)
     assert pair.label_stat[0] == len("labels/1.png")
 
 
@@ -509,3 +509,13 @@ def test_a_csv_that_cannot_be_used(table, text, message):
         find_pairs(path)
     assert str(caught.value).startswith(f"{path} ")
     str(caught.value).encode()
+
+
+def test_the_plainest_globs_pair_by_stem(data):
+    found = find_pairs(data("imgs/1.jpg", "labels/1.png", "imgs/2.jpg", "labels/2.png"), "imgs/*", "labels/*")
+    assert [p.pair_id for p in found.pairs] == ["1", "2"] and all(p.error is None for p in found.pairs)
+
+
+def test_label_maps_in_a_folder_of_unknown_name_are_not_taken_for_photos(data):
+    with pytest.raises(NoPairsError, match=r"saw 2 gt/\*\.png, 2 images/\*\.jpg"):
+        find_pairs(data("images/1.jpg", "images/2.jpg", "gt/1.png", "gt/2.png"), photos_only_ok=True)

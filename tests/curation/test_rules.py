@@ -173,3 +173,22 @@ def test_settings_that_cannot_be_say_the_way_out(settings, message):
 
 def test_every_score_has_a_rule():
     assert set(SCORES) <= {rule.reason for rule in RULES}
+
+
+def test_target_size_never_takes_back_a_copy():
+    same = duplicates(("a", "b", "exact", 1.0), ("a", "c", "exact", 1.0))
+    selection = select(table(blur=[0, 0, 0, 0]), same, ALONE, Settings(1, target_size=3))
+    assert selection.kept == ["a", "d"]
+
+
+def test_rules_without_a_threshold_can_be_switched_off_too():
+    selection = select(
+        table(blur=[0] * 4), NONE, groups(a="abcd"), Settings(2, {"equivalence_class": None}, keep_per_class=1)
+    )
+    assert len(selection.kept) == 4
+
+
+def test_levels_nest_also_where_the_better_copy_is_dropped_later():
+    scores = table(monochrome=[0.9, 0.0], width=[640, 320])
+    same = duplicates(("a", "b", "same", 0.99))
+    assert select(scores, same, ALONE, Settings(1)).kept == select(scores, same, ALONE, Settings(2)).kept == ["b"]

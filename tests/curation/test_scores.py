@@ -90,7 +90,6 @@ def test_every_score_says_what_it_is_and_how_it_is_measured():
         else:
             assert score.measure.__module__ == f"curation.scores.{name}"
             assert score.measure.__doc__
-    assert {name for name, score in SCORES.items() if score.needs_label} == {"label_error", "coupling"}
 
 
 def test_measure_all_gives_the_scores_asked_for_to_4_decimals():
