@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from curation.pair_layouts import PHOTOS_ONLY
 from curation.report.facts import gather
 from curation.report.page import page
 from curation.rules import KEEPERS, Settings
@@ -34,8 +35,9 @@ def write_report(
 
 
 def command(work: Workspace, settings: Settings, options: list[str]) -> str:
-    """The command that makes this selection again."""
-    words = ["curate", "build-selection", "--level", str(settings.level), "--data", str(work.source)]
+    """The command that makes this selection again; for photos alone, of which none can be built, this report."""
+    verb = "report" if work.layout == PHOTOS_ONLY.name else "build-selection"
+    words = ["curate", verb, "--level", str(settings.level), "--data", str(work.source)]
     for name, value in work.options.items():
         if value:
             words += [f"--{name.replace('_', '-')}", value]

@@ -201,3 +201,9 @@ def test_curate_report_writes_the_page_where_it_is_told(curated, html, tmp_path)
     assert told.exit_code == 0, told.output
     assert told.output.strip().splitlines()[-1] == str(out)
     assert out.read_text(encoding="utf-8") == html
+
+
+def test_the_command_to_repeat_is_one_that_works_on_photos_alone(curated, curated_photos):
+    settings = Settings(2, {"blur": 0.5})
+    assert command(curated.work, settings, []).startswith("curate build-selection --level 2 --data ")
+    assert command(curated_photos.work, settings, []).startswith("curate report --level 2 --data ")
