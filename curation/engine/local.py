@@ -21,6 +21,7 @@ Result = TypeVar("Result")
 
 # numeric libraries must not open one thread a core in every worker
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+RETRIES = 2  # fresh pools in a row without a result; one dying worker takes the jobs of the others with it
 IN_FLIGHT = 3  # jobs per worker: enough to keep it busy, few enough to bound memory
 
 
@@ -39,7 +40,7 @@ def run(
     """Yield function(job) for each job, in order. `weigh(job)`: items in a job, for the rate and the time that is left.
 
     `function` must be importable and jobs picklable (workers are spawned, not forked). One worker means this process. A job whose
-    worker dies is given to a fresh pool once; if workers die again, WorkersDied says at which job.
+    worker dies is given to a fresh pool; if workers die RETRIES times more without a result, WorkersDied is raised.
     """
     if not jobs:
         return
@@ -75,9 +76,9 @@ def _pooled(function: Callable[[Job], Result], jobs: list[Job], workers: int) ->
             except BrokenProcessPool:
                 died += 1
                 waiting.extendleft(job for job, _ in reversed(flying))
-                if died > 1:
+                if died > RETRIES:
                     raise WorkersDied(
-                        "Worker processes were killed twice at the same place, most likely for lack of memory. "
+                        "Worker processes were killed again and again at the same place, most likely for lack of memory. "
                         "Run again with fewer --workers; what is done is kept."
                     ) from None
             except BaseException:
