@@ -154,7 +154,7 @@ def decode_preview(preview: bytes) -> np.ndarray:
     return cv2.cvtColor(cv2.imdecode(np.frombuffer(preview, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def read_kept(part: Path, columns: list[str], readable_only: bool = True) -> list[dict]:
-    """Rows of one part with some of its columns; without the pairs that could not be measured unless asked for."""
+def read_kept(part: Path, columns: list[str]) -> list[dict]:
+    """Rows of one part with some of its columns, without the pairs that could not be measured."""
     rows = pq.read_table(part, columns=[*columns, "error"]).to_pylist()
-    return [row for row in rows if row["error"] is None] if readable_only else rows
+    return [row for row in rows if row["error"] is None]

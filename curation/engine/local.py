@@ -26,7 +26,7 @@ IN_FLIGHT = 3  # jobs per worker: enough to keep it busy, few enough to bound me
 
 
 class WorkersDied(RuntimeError):
-    """Workers were killed more than once on the same job."""
+    """Workers were killed again and again without a result between."""
 
 
 def run(
