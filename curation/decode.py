@@ -4,7 +4,7 @@ The only file that opens a user's image. Each file is read once; its SHA-256 com
 
 Two working scales: `photo` and `ids` have a long side of at most PREVIEW pixels, `detail` (luminance only, for
 sharpness) at most DETAIL; nothing is ever enlarged. JPEGs are decoded at the smallest DCT scale that still covers
-DETAIL.
+DETAIL. Training asks for sizes of its own: `photo_at`, `label_at`.
 
 One rule for orientation: every file is turned upright by its own EXIF orientation tag, photo and label map alike,
 before anything is compared. A viewer shows it so, and so does training.
@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,16 +64,7 @@ class LabelMap:
 def read_photo(path: Path) -> Photo:
     """Read one photo. Raises PairError: missing, empty, truncated, not an image, too large, too small."""
     data = read_bytes(path)
-    with _open(data) as im:
-        width, height = im.size
-        _check_size(width, height)
-        orientation = _orientation(im)  # for a PNG this decodes the picture, so only now
-        if im.format in ("JPEG", "MPO"):
-            im.draft("RGB", _fit(width, height, DETAIL))
-        pixels = _to_rgb(im)
-    pixels = _upright(pixels, orientation)
-    turned = orientation >= 5
-    width, height = (height, width) if turned else (width, height)
+    pixels, width, height, turned = _upright_photo(data, lambda width, height: _fit(width, height, DETAIL))
     detail = shrink(pixels, *_fit(width, height, DETAIL))
     return Photo(
         width,
@@ -85,9 +76,66 @@ def read_photo(path: Path) -> Photo:
     )
 
 
+def photo_at(path: Path, width: int, height: int) -> tuple[np.ndarray, str]:
+    """One photo, whole and upright, at the size asked for, whatever its own size and shape.
+
+    Returns:
+        (height, width, 3) uint8 RGB, resized with Pillow's bicubic filter, which averages where it shrinks, and the
+        SHA-256 of the file in hex. A JPEG of more than twice the size is decoded at the smallest DCT scale that still
+        has twice the size.
+
+    Raises:
+        PairError: as read_photo.
+    """
+    data = read_bytes(path)
+    pixels, *_ = _upright_photo(data, lambda *_: (2 * width, 2 * height))
+    if pixels.shape[:2] != (height, width):
+        pixels = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
+    return pixels, hashlib.sha256(data).hexdigest()
+
+
+def _upright_photo(data: bytes, least: Callable[[int, int], tuple[int, int]]) -> tuple[np.ndarray, int, int, bool]:
+    """(H, W, 3) uint8 RGB upright; width and height of the file, upright; whether EXIF orientation swapped the two.
+
+    `least(width, height)`: the upright size below which a JPEG may not be decoded to save time.
+    """
+    with _open(data) as im:
+        _check_size(*im.size)
+        orientation = _orientation(im)  # for a PNG this decodes the picture, so only now
+        swap = slice(None, None, -1 if orientation >= 5 else 1)  # (width, height) as stored <-> upright
+        width, height = im.size[swap]
+        if im.format in ("JPEG", "MPO"):
+            im.draft("RGB", least(width, height)[swap])
+        pixels = _to_rgb(im)
+    return _upright(pixels, orientation), width, height, orientation >= 5
+
+
 def read_label(path: Path, space: LabelSpace) -> LabelMap:
     """Read one label map of any bit depth, palette or colour code. Raises PairError, also for ids outside the space."""
     data = read_bytes(path)
+    raw, table = _upright_label(data, path, space)
+    height, width = raw.shape
+    ids = _class_indices(_nearest(raw, *_fit(width, height, PREVIEW)), table)
+    return LabelMap(width, height, ids, hashlib.sha256(data).hexdigest())
+
+
+def label_at(path: Path, space: LabelSpace, width: int, height: int) -> tuple[np.ndarray, str]:
+    """One label map, whole and upright, at the size asked for, whatever its own size and shape.
+
+    Returns:
+        (height, width) uint8 class indices, 255 = unknown, each the one at the centre of its pixel (nearest; ids never
+        mix), and the SHA-256 of the file in hex.
+
+    Raises:
+        PairError: as read_label; every pixel of the file is checked, not only those that are taken.
+    """
+    data = read_bytes(path)
+    raw, table = _upright_label(data, path, space)
+    return _class_indices(_nearest(raw, width, height), table), hashlib.sha256(data).hexdigest()
+
+
+def _upright_label(data: bytes, path: Path, space: LabelSpace) -> tuple[np.ndarray, np.ndarray | Mapping[int, int]]:
+    """(H, W) values as stored or packed colours, upright and all of them allowed; the table of their class indices."""
     simple = None
     if data.startswith(SIGNATURE) and len(data) > 33 and b"eXIf" not in data and not _may_be_colours(data, space):
         _check_png_size(data)
@@ -111,9 +159,7 @@ def read_label(path: Path, space: LabelSpace) -> LabelMap:
         present = np.unique(raw)
     table = space.colour_table() if raw.dtype == np.int32 else space.index_table(path.name)
     _check_present(raw, present, table, space)
-    height, width = raw.shape
-    ids = _class_indices(_at_preview(raw), table)
-    return LabelMap(width, height, ids, hashlib.sha256(data).hexdigest())
+    return raw, table
 
 
 def read_pair(image: Path, label: Path, space: LabelSpace) -> tuple[Photo, LabelMap]:
@@ -137,10 +183,9 @@ def read_pair(image: Path, label: Path, space: LabelSpace) -> tuple[Photo, Label
     return photo, ids
 
 
-def _at_preview(raw: np.ndarray) -> np.ndarray:
-    """(H, W) values at preview scale: the one at the centre of each preview pixel (nearest; ids never mix)."""
+def _nearest(raw: np.ndarray, w: int, h: int) -> np.ndarray:
+    """(H, W) values at w x h: the one at the centre of each pixel."""
     height, width = raw.shape
-    w, h = _fit(width, height, PREVIEW)
     if (w, h) == (width, height):
         return raw
     step_x, step_y = width // w, height // h

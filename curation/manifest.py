@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,30 +143,48 @@ def read_manifest(path: Path) -> Manifest:
         raise ManifestError(f"{recipe} is no recipe: {error}") from None
 
 
-def verify(manifest: Manifest, data: Path | None = None) -> Iterator[tuple[str, str | None]]:
-    """Hash every file again; yields each pair id with what is wrong with it (None = unchanged).
+def resolve(manifest: Manifest, data: Path | None = None) -> Callable[[str], Path]:
+    """How to find the files of a manifest: a function from a path as written there to the path on this machine.
 
-    No file outside the data set is opened: `data`, or the folder that the recipe names.
+    They lie below `data`, or below the folder that the recipe names. ManifestError if that folder does not exist; the
+    function raises ManifestError for a path outside it.
     """
     written = manifest.recipe.get("data", ".")  # the data folder as seen from the manifest when it was written
     root = os.path.realpath(data or manifest.folder / written)
     if not os.path.isdir(root):
         raise ManifestError(f"{root} does not exist. Pass --data with the folder that holds the files.")
+
+    def find(relative: str) -> Path:
+        full = os.path.normpath(os.path.join(root, os.path.relpath(relative, written)))
+        if os.path.commonpath([root, full]) != root:
+            raise ManifestError(
+                f"{relative} lies outside the data set {root}; pass --data with the folder that holds the files"
+            )
+        return Path(full)
+
+    return find
+
+
+def verify(manifest: Manifest, data: Path | None = None) -> Iterator[tuple[str, str | None]]:
+    """Hash every file again; yields each pair id with what is wrong with it (None = unchanged).
+
+    No file outside the data set is opened; see resolve.
+    """
+    find = resolve(manifest, data)
     for row in manifest.pairs.itertuples(index=False):
-        yield row.pair_id, _changed(root, written, row)
+        yield row.pair_id, _changed(find, row)
 
 
-def _changed(root: str, written: str, row) -> str | None:
+def _changed(find: Callable[[str], Path], row) -> str | None:
     for kind, relative, expected in (
         ("photo", row.image, row.sha256_image),
         ("label map", row.label, row.sha256_label),
     ):
-        full = os.path.normpath(os.path.join(root, os.path.relpath(relative, written)))
-        if os.path.commonpath([root, full]) != root:
-            return f"{relative} lies outside the data set {root}; pass --data with the folder that holds the files"
         try:
-            if file_digest(Path(full)) != expected:
+            if file_digest(find(relative)) != expected:
                 return f"{kind} changed: {relative}"
+        except ManifestError as error:
+            return str(error)
         except OSError as error:
             return f"{kind} cannot be read: {relative} ({error.strerror})"
     return None

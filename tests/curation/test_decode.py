@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from curation.decode import PairError, read_label, read_pair, read_photo
+from curation.decode import PairError, label_at, photo_at, read_label, read_pair, read_photo
 from curation.label_space import UNKNOWN, ids_as_found
 from curation.label_space_files import from_classes_json, load_builtin
 
@@ -429,6 +429,94 @@ def test_the_preview_takes_the_id_at_the_centre_and_mixes_none(label, size, prev
         [int((i + 0.5) * old / new) for i in range(new)] for old, new in zip(size[::-1], preview[::-1], strict=True)
     )
     assert np.array_equal(label(raw, space).ids, indices[np.ix_(rows, columns)])
+
+
+# --- at a size of one's own -------------------------------------------------------------------
+
+
+def at(tmp_path, data, *size, space=None, name="1.png"):
+    (tmp_path / name).write_bytes(data)
+    return label_at(tmp_path / name, space, *size) if space else photo_at(tmp_path / name, *size)
+
+
+@pytest.mark.parametrize("size", [(64, 48), (32, 24), (20, 30), (100, 70)])
+def test_a_photo_at_a_size_is_the_whole_photo_resized_by_pillow(tmp_path, size):
+    data = encoded(scene(), "PNG")
+    found, sha256 = at(tmp_path, data, *size)
+    assert found.shape == (size[1], size[0], 3) and found.dtype == np.uint8
+    assert np.array_equal(found, np.asarray(Image.fromarray(scene()).resize(size, Image.Resampling.BICUBIC)))
+    assert sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_a_photo_that_shrinks_is_averaged(tmp_path):
+    fine = np.zeros((240, 320, 3), np.uint8)
+    fine[:, ::2] = 200
+    found, _ = at(tmp_path, encoded(fine, "PNG"), 40, 30)
+    assert np.abs(found[:, 2:-2].astype(int) - 100).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
+def test_photo_and_label_map_are_turned_upright_before_they_are_resized(tmp_path, orientation, file_format):
+    tag = exif(orientation)
+    found, _ = at(tmp_path, encoded(scene(1200, 800), file_format, quality=95, exif=tag), 60, 40)
+    upright = Image.fromarray(np.ascontiguousarray(UPRIGHT[orientation](scene(1200, 800))))
+    assert abs(found.astype(int) - np.asarray(upright.resize((60, 40), Image.Resampling.BICUBIC))).max() <= 4
+    found, _ = at(tmp_path, encoded(label_map(), "PNG", exif=tag), 64, 48, space=LANDSCAPE)
+    turned = Image.fromarray(np.ascontiguousarray(UPRIGHT[orientation](label_map())))
+    assert np.array_equal(found, np.asarray(turned.resize((64, 48), Image.Resampling.NEAREST)))
+
+
+def test_a_jpeg_is_drafted_only_where_twice_the_size_remains(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    data = encoded(noise, "JPEG", quality=95)
+    whole = Image.open(io.BytesIO(data)).convert("RGB")
+    for size, drafted in (((321, 241), False), ((321, 120), False), ((160, 120), True)):
+        found, _ = at(tmp_path, data, *size)
+        exact = np.asarray(whole.resize(size, Image.Resampling.BICUBIC))
+        assert np.array_equal(found, exact) is not drafted
+        assert abs(found.astype(int) - exact).mean() < 3
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P"])
+def test_unusual_photos_at_a_size_are_rgb(tmp_path, mode):
+    grey = Image.fromarray(scene()[:, :, 0])
+    found, _ = at(tmp_path, encoded(grey.convert(mode), "PNG"), 64, 48)
+    assert np.array_equal(found, np.repeat(scene()[:, :, :1], 3, axis=2))
+
+
+def test_16_bit_grey_at_a_size_keeps_its_range(tmp_path):
+    wide = np.linspace(0, 65535, 48 * 64).astype(np.uint16).reshape(48, 64)
+    found, _ = at(tmp_path, encoded(wide, "PNG"), 64, 48)
+    assert found.min() == 0 and found.max() == 255
+
+
+@pytest.mark.parametrize("size", [(64, 48), (32, 24), (21, 31), (128, 96), (100, 50)])
+@pytest.mark.parametrize("space", ["landscape29", "camvid"])
+def test_a_label_map_at_a_size_takes_the_id_at_the_centre(tmp_path, size, space):
+    indices = np.random.default_rng(1).integers(0, 11, (48, 64))
+    space = load_builtin(space)
+    raw = np.array(space.colours, np.uint8)[indices] if space.colour_coded else indices.astype(np.uint8)
+    data = encoded(raw, "PNG")
+    found, sha256 = at(tmp_path, data, *size, space=space)
+    rows, columns = ([int((i + 0.5) * old / new) for i in range(new)] for old, new in ((48, size[1]), (64, size[0])))
+    assert found.dtype == np.uint8 and np.array_equal(found, indices[np.ix_(rows, columns)])
+    assert sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_a_label_map_at_a_size_has_every_pixel_checked_and_255_for_unknown(tmp_path):
+    ids = np.full((96, 128), 3, np.uint8)
+    ids[:48] = UNKNOWN
+    found, _ = at(tmp_path, encoded(ids, "PNG"), 16, 16, space=ids_as_found())
+    assert np.array_equal(found, np.repeat([UNKNOWN, 3], 8)[:, None].repeat(16, 1))
+    ids[95, 127] = 77  # no pixel that is taken
+    assert "class id 77" in error_of(at, tmp_path, encoded(ids, "PNG"), 16, 16, space=LANDSCAPE)
+
+
+def test_faults_are_those_of_reading(tmp_path):
+    assert error_of(at, tmp_path, b"", 16, 16) == "empty file (0 bytes)"
+    assert error_of(at, tmp_path, encoded(scene(), "PNG")[:-60], 16, 16) == "truncated image"
+    assert "JPEG" in error_of(at, tmp_path, encoded(label_map(), "JPEG"), 16, 16, space=LANDSCAPE)
 
 
 # --- pairs ----------------------------------------------------------------------------------

