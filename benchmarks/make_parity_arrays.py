@@ -165,7 +165,13 @@ def run(net, inputs: Arrays, opt: Namespace, kind: torch.dtype, z: torch.Tensor 
         fake = net.netG(condition, photo, z=z) if hasattr(net.netG, "content_stream") else net.netG(condition, z=z)
     finally:
         torch.randn = drawing
-    return fake, mu, logvar, net.discriminate(fake, photo, *([condition] if opt.task == "SIS" else []))
+    if opt.task != "SIS":
+        judged = net.discriminate(fake, photo)
+    elif hasattr(net.netG, "content_stream"):
+        judged = net.discriminate(fake, photo, condition)
+    else:  # SPADE has the condition first
+        judged = net.discriminate(condition, fake, photo)
+    return fake, mu, logvar, judged
 
 
 def outcome(net, state: Arrays, inputs: Arrays, opt: Namespace, kind: torch.dtype) -> Arrays:

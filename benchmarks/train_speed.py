@@ -54,6 +54,10 @@ def main() -> None:
     peak = {side: max(r["peak"] for r in runs) for side, runs in found.items()}
     for side in sides:
         print(f"{side:10} {seconds[side]:.3f} s/step   {peak[side] / 1e9:.2f} GB")
+    loader = statistics.median(r["loader"] for r in found["ours"])
+    print(
+        f"loader     {loader:.0f} pictures/s alone, {loader * seconds['ours'] / given.batch:.0f} times what the step takes"
+    )
     if given.checkout:
         print(
             f"ours / published: {seconds['ours'] / seconds['published']:.2f} of the time, {peak['ours'] / peak['published']:.2f} of the memory"
@@ -133,7 +137,35 @@ def _ours(given: argparse.Namespace) -> dict:
         judge.step(4e-4)
         jt.sync_all(True)
 
-    return _timed(step, given.steps)
+    return {**_timed(step, given.steps), "loader": _loader(given)}
+
+
+def _loader(given: argparse.Namespace) -> float:
+    """Pictures a second that training/batches.py makes on its own, from a packed set of 64 pairs on disk, crops and flips included."""
+    import tempfile
+
+    import numpy as np
+
+    from training.batches import Batches
+    from training.packed import PackedSet
+
+    ids, photos, width, height = _batch(given)
+    with tempfile.TemporaryDirectory() as folder:
+        pictures, maps = Path(folder) / "photos.npy", Path(folder) / "ids.npy"
+        np.save(
+            pictures, np.resize(((photos + 1) * 127.5).astype(np.uint8).transpose(0, 2, 3, 1), (64, height, width, 3))
+        )
+        np.save(maps, np.resize(ids, (64, height, width)))
+        packed = PackedSet(
+            photos=np.load(pictures, mmap_mode="r"), ids=np.load(maps, mmap_mode="r"), pair_ids=tuple(map(str, range(64))), weights=np.ones(64),
+            classes=None, skipped=(), size=(width, height), key="", folder=Path(folder), reused=False, manifest_sha256="",
+        )  # fmt: skip
+        batches = Batches(packed, size=(width, height), batch_size=given.batch, seed=0)
+        began, count = time.perf_counter(), 0
+        for epoch in range(8):
+            for batch in batches.epoch(epoch):
+                count += len(batch.rows)
+        return count / (time.perf_counter() - began)
 
 
 def _published(given: argparse.Namespace) -> dict:

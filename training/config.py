@@ -77,6 +77,7 @@ class TrainConfig:
     perceptual_weight: float = 20.0  # as the published scripts for label maps
     kl: float = 0.05
     ttur: bool = True
+    fresh_fake: bool = True  # the discriminator learns from a fake drawn after the generator's update, as published; else from that of the update
     ema: float = 0.999  # of the generator's weights, for pictures; 0 = off
     flip: bool = True  # mirror every second picture
     seed: int = 0

@@ -45,6 +45,7 @@ class Driver:
         devices: one text a card: name, memory, compute capability.
         reason: in words, why it was found or not.
         archs: compute capability of each card as Jittor writes it: 90 = 9.0.
+        memory: of each card, bytes; 0 = the driver does not tell.
     """
 
     found: bool
@@ -52,6 +53,7 @@ class Driver:
     devices: tuple[str, ...]
     reason: str
     archs: tuple[int, ...] = ()
+    memory: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,11 @@ def probe(library: str = LIBRARY) -> Driver:
         return Driver(False, None, (), f"no NVIDIA driver ({library} is not there)")
     except AttributeError as error:
         return Driver(False, None, (), f"{library} is not NVIDIA's driver ({error})")
-    devices = tuple(text for text, _ in cards)
+    devices = tuple(text for text, _, _ in cards)
     found = (
         f"the NVIDIA driver runs CUDA up to {known[0]}.{known[1]} and has {len(devices)} card{'s' * (len(devices) > 1)}"
     )
-    return Driver(True, known, devices, found, tuple(arch for _, arch in cards))
+    return Driver(True, known, devices, found, tuple(arch for _, arch, _ in cards), tuple(size for _, _, size in cards))
 
 
 def toolkit(driver: Driver, folder: Path, site_packages: Path | None = None) -> Toolkit:
@@ -151,8 +153,8 @@ def _told(cuda: ctypes.CDLL, status: int) -> str:
     return f" ({name.value.decode(errors='replace') if known else f'error {status}'})"
 
 
-def _card(cuda: ctypes.CDLL, number: int) -> tuple[str, int]:
-    """Name, memory and capability of a card as text; its capability as a number. What the driver does not tell reads 0."""
+def _card(cuda: ctypes.CDLL, number: int) -> tuple[str, int, int]:
+    """Name, memory and capability of a card as text; its capability as a number; its memory in bytes. What the driver does not tell reads 0."""
     handle, memory, major, minor = ctypes.c_int(), ctypes.c_size_t(), ctypes.c_int(), ctypes.c_int()
     name = ctypes.create_string_buffer(NAME_LENGTH)
     cuda.cuDeviceGet(ctypes.byref(handle), number)
@@ -161,7 +163,7 @@ def _card(cuda: ctypes.CDLL, number: int) -> tuple[str, int]:
     cuda.cuDeviceGetAttribute(ctypes.byref(major), MAJOR, handle)
     cuda.cuDeviceGetAttribute(ctypes.byref(minor), MINOR, handle)
     text = f"{name.value.decode(errors='replace')} ({memory.value / 2**30:.1f} GiB, compute capability {major.value}.{minor.value})"
-    return text, major.value * 10 + minor.value
+    return text, major.value * 10 + minor.value, memory.value
 
 
 def _chosen(nvcc: Path, kind: str, arch: int, reason: str, **more: str) -> Toolkit:

@@ -21,7 +21,7 @@ OFFLINE = "0.0.7"  # of jittor-offline, which has oneDNN for Jittor 1.3.11
 ONEDNN = {"x86_64": "dnnl_lnx_2.2.0_cpu_gomp", "aarch64": "dnnl_lnx_2.2.0_cpu_gomp_aarch64"}
 CACHE_BYTES = 800_000_000  # 335 compiled kernels of a TSIT run
 MEMORY_BYTES = 2 * 2**30  # a small TSIT step takes 0.75 GB, compilers beside it some more
-INSTALL = "pip install -e '.[training]'"
+INSTALL = "pip install -e '.[train]'"
 KERNEL = "#include <cuda_runtime.h>\n#include <cudnn.h>\n__global__ void twice(float *x) { x[threadIdx.x] *= 2; }\n"
 PROGRAM = '#include <omp.h>\n#include <cstdio>\nint main() { std::printf("%d", omp_get_max_threads() > 0); }\n'
 

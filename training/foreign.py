@@ -67,6 +67,7 @@ def import_weights(path: str | Path) -> Foreign:
 
 
 def from_arrays(given: dict[str, np.ndarray]) -> Foreign:
+    """As `import_weights`, for tensors that were already read; the errors do not name a file."""
     network = _network(given)
     places = our_names(network)
     tensors: dict[str, np.ndarray] = {}

@@ -65,7 +65,7 @@ class Journal:
         except Exception as error:  # not there, or there with a protobuf that it cannot load, which raises a TypeError
             text = (
                 f"TensorBoard events are left out, {LOG} has all numbers: tensorboardX cannot be imported ({error}). "
-                'It comes with `pip install -e ".[training]"`.'
+                'It comes with `pip install -e ".[train]"`.'
             )
             self.note("no events", text)
             print(text, file=sys.stderr)

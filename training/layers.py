@@ -79,6 +79,11 @@ def mean_hw(x: jt.Var) -> jt.Var:
     return x.mean(dims=(3,), keepdims=True).mean(dims=(2,), keepdims=True)
 
 
+def mean_all(x: jt.Var) -> jt.Var:
+    """Mean over everything, in three steps: in one, Jittor's float32 sum is 8 % short at 33 million elements."""
+    return mean_hw(x).mean()
+
+
 def instance_norm(x: jt.Var, slope: float = 1.0) -> jt.Var:
     """Leaky ReLU (`slope` 1: none) of (x - mean) / sqrt(var + 1e-5), per sample and channel.
 

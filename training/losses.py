@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from training.layers import mean_all
 from training.runtime import jt
 
 Outputs = list[list]  # of the discriminator: scales x stages, the last stage the logits
 
 
 def _softplus(x: jt.Var) -> jt.Var:
-    return jt.maximum(x, 0) + jt.log(1 + jt.exp(-jt.abs(x)))
+    """log(1 + exp(x)), which cannot overflow; written with max and abs, its slope at 0 would be another than 1/2."""
+    positive = (x > 0).float32()
+    return x * positive + jt.log(1 + jt.exp(x * (1 - positive * 2)))
 
 
 # name -> (loss of logits that should be real, of logits that should be fake, of the generator's logits), elementwise
@@ -38,13 +41,13 @@ def generator_loss(fake: Outputs, kind: str = "hinge") -> jt.Var:
 
 
 def _over_scales(outputs: Outputs, loss: Callable) -> jt.Var:
-    return sum(loss(scale[-1]).mean() for scale in outputs) / len(outputs)
+    return sum(mean_all(loss(scale[-1])) for scale in outputs) / len(outputs)
 
 
 def feature_matching(fake: Outputs, real: Outputs) -> jt.Var:
     """Mean over scales of the summed L1 distances of all stages but the logits; no gradient goes to the real side."""
     total = sum(
-        jt.abs(f - r.detach()).mean()
+        mean_all(jt.abs(f - r.detach()))
         for fakes, reals in zip(fake, real, strict=True)
         for f, r in zip(fakes[:-1], reals[:-1], strict=True)
     )

@@ -82,10 +82,13 @@ def generator_losses(
     return found, fake
 
 
-def discriminator_losses(networks: Networks, example: Example, aims: Objective) -> dict[str, jt.Var]:
-    """The discriminator's losses by name, on a fake made anew without gradients."""
-    with jt.no_grad():
-        fake, _, _ = generate(networks, example)
+def discriminator_losses(
+    networks: Networks, example: Example, aims: Objective, fake: jt.Var | None = None
+) -> dict[str, jt.Var]:
+    """The discriminator's losses by name, on `fake`, or on one made anew without gradients, as published."""
+    if fake is None:
+        with jt.no_grad():
+            fake, _, _ = generate(networks, example)
     on_fake, on_photo = judge(networks, example, fake.detach(), learn_from_photo=True)
     fake_loss, real_loss = losses.discriminator_loss(on_fake, on_photo, aims.gan)
     return {"D fake": fake_loss, "D real": real_loss}

@@ -75,6 +75,8 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
             return {name: value.array(fetch) for name, value in _named(content, size).items()}
     except WeightsError as error:
         raise WeightsError(f"{path} {error}") from None
+    except ImportError as error:
+        raise WeightsError(f"{path} cannot be read without {error.name}. Run: pip install {error.name}") from error
     except OSError as error:
         raise WeightsError(
             f"{path} cannot be read: {error.strerror or error}. Check its rights and its disk."

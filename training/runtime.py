@@ -154,7 +154,7 @@ def _choose(device: str) -> tuple[Device, dict[str, str]]:
     driver = cuda.probe()
     kit = cuda.toolkit(driver, home()) if driver.found else None
     if kit and kit.nvcc:
-        return Device("cuda", driver.devices[0], kit.reason), kit.environment
+        return Device("cuda", driver.devices[0], kit.reason, min(driver.memory, default=0)), kit.environment
     why = kit.reason if kit else driver.reason
     if device == "cuda":
         raise RuntimeProblem(f"CUDA cannot be used: {why}. `train --check` tells more; --device cpu works without.")
@@ -205,7 +205,7 @@ def _kept_as_it_was() -> Iterator[None]:
     real_home, watched = os.environ.get("HOME"), faulthandler.is_enabled()
     os.environ["HOME"] = str(
         home()
-    )  # Jittor notes its home in ~/.cache/jittor and makes it the default of all its programs
+    )  # Jittor notes it in ~/.cache/jittor, and it becomes the default of all its programs
     sys.stdout.flush()
     mine = os.dup(1)
     os.dup2(2, 1)
@@ -234,7 +234,7 @@ def _import_jittor() -> ModuleType:
             import jittor
     except ImportError as error:
         if getattr(error, "name", "") in ("jittor", "jittor_utils"):
-            raise RuntimeProblem("Jittor is not installed; pip install -e '.[training]'") from None
+            raise RuntimeProblem("Jittor is not installed; pip install -e '.[train]'") from None
         raise RuntimeProblem(f"Jittor cannot be imported: {error}. `train --check` looks for the cause.") from error
     except Exception as error:
         raise RuntimeProblem(f"Jittor cannot be imported: {error}. `train --check` looks for the cause.") from error

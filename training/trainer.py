@@ -30,7 +30,7 @@ from training.runtime import jt
 
 NOISE, VALIDATION = 1, 2  # streams of random numbers: eps of a step, z of the validation pictures
 EXPLODES = 1000.0  # a loss so many times its usual size, and at least this large, ends the run
-USUAL = 200  # steps that "usual" is taken over
+USUAL, ENOUGH = 200, 20  # steps that "usual" is taken over, and the fewest of them
 
 
 class Diverged(RuntimeError):
@@ -206,10 +206,12 @@ def _step(run: Run, phase: Phase, batch: Batch, rate: float) -> dict[str, float]
     totals: dict[str, float] = {}
 
     painter, judge = run.optimisers["generator"], run.optimisers["discriminator"]
+    fakes: list[jt.Var | None] = []
     for part in parts:
         example = _example(run, batch, part, 0)
-        found, _ = objective.generator_losses(run.networks, example, run.aims, len(parts) * runtime.world())
+        found, fake = objective.generator_losses(run.networks, example, run.aims, len(parts) * runtime.world())
         painter.accumulate(sum(found.values()), 1 / len(parts))
+        fakes.append(None if run.config.fresh_fake else fake.detach())
         if len(parts) > 1:
             jt.sync_all()  # or the pictures of all parts stay in memory until the update
         _add(totals, found, len(parts))
@@ -217,8 +219,8 @@ def _step(run: Run, phase: Phase, batch: Batch, rate: float) -> dict[str, float]
     _follow(run)
     jt.sync_all()
 
-    for part in parts:
-        judged = objective.discriminator_losses(run.networks, _example(run, batch, part, 1), run.aims)
+    for part, fake in zip(parts, fakes, strict=True):
+        judged = objective.discriminator_losses(run.networks, _example(run, batch, part, 1), run.aims, fake)
         judge.accumulate(sum(judged.values()), 1 / len(parts))
         if len(parts) > 1:
             jt.sync_all()
@@ -273,13 +275,13 @@ def _rate(phase: Phase, epoch: int) -> float:
 def _check(found: dict[str, float], usual: dict[str, deque], run: Run) -> None:
     for name, value in found.items():
         recent = usual.setdefault(name, deque(maxlen=USUAL))
-        usually = float(np.median(recent)) if len(recent) >= 20 else np.inf
+        usually = float(np.median(recent)) if len(recent) >= ENOUGH else EXPLODES
         if not np.isfinite(value) or abs(value) > EXPLODES * max(1.0, usually):
             last = checkpoint.latest(run.folder)
             where = f"the last good checkpoint is {last}" if last else "no checkpoint was saved yet"
             raise Diverged(
                 f"the loss {name} is {value:g} at step {run.state.step}; training stops and {where}. "
-                "Go on from it with a lower learning_rate."
+                f"Begin again from its weights with a lower rate: train --manifest ... --init-from {run.folder} --learning-rate ..."
             )
         recent.append(abs(value))
 

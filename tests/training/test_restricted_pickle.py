@@ -402,6 +402,8 @@ def test_storages_longer_than_the_file_are_refused(refusal):
     )
     content = {"w": tensor(Kept("storage", FLOATS, "0", "cpu", 1 << 38, None))}
     assert "storage 0 should have 274877906944 elements" in refusal(torch_legacy(content, {"0": b"\0" * 16}))
+    kept = Kept("storage", FLOATS, "0", "cpu", 2, None)
+    assert "storage 0 should have 2 elements" in refusal(torch_legacy({"w": tensor(kept, 0, (2,))}, {"0": b"\0" * 16}))
     two = {n: tensor(Kept("storage", FLOATS, "0", "cpu", k)) for n, k in (("a", 4), ("b", 2))}
     assert "two types or lengths for storage 0" in refusal(torch_zip(two, {"0": b"\0" * 16}))
 
@@ -476,6 +478,12 @@ def test_what_is_no_file_is_told(tmp_path):
 )
 def test_other_content_is_refused(refusal, data, why):
     assert why in refusal(data)
+
+
+def test_a_missing_package_is_told(read, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(WeightsError, match=r"cannot be read without safetensors\. Run: pip install safetensors$"):
+        read(safetensors({"w": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}}, b"\0\0"))
 
 
 def test_another_zip_archive_is_refused(refusal):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 
 from training.layers import Conv, Linear, Spade, grow, leaky_relu, nearest, tanh
-from training.models.tsit import Z_CHANNELS
+from training.models.tsit import Z_CHANNELS, start_size
 from training.runtime import jt
 
 nn = jt.nn
@@ -39,7 +39,7 @@ class SpadeGenerator(nn.Module):
     Args:
         channels: of the label map (classes and, where there is one, the unknown channel).
         width: channels of the last block of "normal" and "more"; 64 as published.
-        start: (height, width) of the coarsest map: the picture's size over 32, 64 or 128.
+        start: (height, width) of the coarsest map: the picture's size over 32, 64 or 128; without the VAE any size can be drawn.
         vae: the start is a linear map of z; else the label map, resized and convolved.
         upsampling: "normal", "more" (one more doubling) or "most" (one more, and one more block of half the width).
     """
@@ -47,7 +47,8 @@ class SpadeGenerator(nn.Module):
     def __init__(
         self, channels: int, width: int, start: tuple[int, int], *, vae: bool = False, upsampling: str = "normal"
     ):
-        self.width, self.start_size, self.vae, self.upsampling = width, start, vae, upsampling
+        self.width, self.vae, self.upsampling = width, vae, upsampling
+        self.made_for = start if vae else None
         self.start = Linear(Z_CHANNELS, 16 * width * start[0] * start[1]) if vae else Conv(channels, 16 * width)
         sizes = [16 * width] * 4 + [8 * width, 4 * width, 2 * width, width]
         if upsampling == "most":
@@ -58,10 +59,11 @@ class SpadeGenerator(nn.Module):
     def execute(
         self, content: jt.Var, style: jt.Var | None = None, z: jt.Var | None = None, noise: jt.Var | None = None
     ) -> jt.Var:
+        size = start_size(content, 2 ** HALVINGS[self.upsampling], self.made_for)
         if self.vae:
-            x = self.start(z).reshape((content.shape[0], 16 * self.width, *self.start_size))
+            x = self.start(z).reshape((content.shape[0], 16 * self.width, *size))
         else:
-            x = self.start(nearest(content, *self.start_size))
+            x = self.start(nearest(content, *size))
         for number, block in enumerate(self.blocks):
             if number and not (number == 2 and self.upsampling == "normal"):
                 x = grow(x)

@@ -40,6 +40,24 @@ LEVELS = (
 BLOCKS = ((16, 16), (16, 16), (16, 16), (16, 8), (8, 4), (4, 2), (2, 1))  # from 1/128 to 1/2, in units of the width
 
 
+def start_size(picture: jt.Var, multiple: int, made_for: tuple[int, int] | None) -> tuple[int, int]:
+    """(height, width) of the coarsest map, 1/`multiple` of the picture.
+
+    Raises:
+        ValueError: the sides are not multiples of it, or the map is not the one of `made_for` (the VAE's linear start has one size).
+    """
+    height, width = picture.shape[2:]
+    found = height // multiple, width // multiple
+    if (found[0] * multiple, found[1] * multiple) != (height, width) or made_for not in (None, found):
+        wanted = (
+            f"{made_for[1] * multiple}x{made_for[0] * multiple}"
+            if made_for
+            else f"sides that are multiples of {multiple}"
+        )
+        raise ValueError(f"the label map is {width}x{height}, this generator draws {wanted}")
+    return found
+
+
 class StreamBlock(nn.Module):
     """Residual block of a stream: a(IN(conv(a(IN(conv(x)))))) + shortcut, a = leaky ReLU; nothing after the sum."""
 
@@ -91,7 +109,7 @@ class TsitGenerator(nn.Module):
     Args:
         channels: of the content picture (classes and, where there is one, the unknown channel; 3 for photos).
         width: channels of the finest level; 64 as published.
-        start: (height, width) of the coarsest map, the size of the picture over 128.
+        start: (height, width) of the coarsest map, the size of the picture over 128; without the VAE any size can be drawn.
         style_stream: whether a second stream reads a style photo, applied by FAdaIN with `alpha` in [0, 1].
         downsample: how streams halve, "nearest" as published, or "bilinear" as a Jittor port has it.
     """
@@ -108,7 +126,8 @@ class TsitGenerator(nn.Module):
         noise_start: bool = False,
         downsample: str = "nearest",
     ):
-        self.width, self.start_size, self.vae, self.alpha, self.noise_start = width, start, vae, alpha, noise_start
+        self.width, self.vae, self.alpha, self.noise_start = width, vae, alpha, noise_start
+        self.made_for = start if vae else None
         self.content = Stream(channels, width, downsample)
         self.style = Stream(3, width, downsample) if style_stream else None
         if vae:
@@ -121,9 +140,9 @@ class TsitGenerator(nn.Module):
     def execute(
         self, content: jt.Var, style: jt.Var | None = None, z: jt.Var | None = None, noise: jt.Var | None = None
     ) -> jt.Var:
+        x = self._start(content, z, noise)
         features = self.content(content)
         styles = self.style(style) if self.style is not None else None
-        x = self._start(content, z, noise)
         for number, block in enumerate(self.blocks):
             if number:
                 x = grow(x)
@@ -134,6 +153,7 @@ class TsitGenerator(nn.Module):
         return tanh(self.to_rgb(leaky_relu(grow(x))))
 
     def _start(self, content: jt.Var, z: jt.Var | None, noise: jt.Var | None) -> jt.Var:
+        size = start_size(content, MULTIPLE, self.made_for)
         if self.vae:
-            return self.start(z).reshape((content.shape[0], 16 * self.width, *self.start_size))
-        return self.start(noise if self.noise_start else nearest(content, *self.start_size))
+            return self.start(z).reshape((content.shape[0], 16 * self.width, *size))
+        return self.start(noise if self.noise_start else nearest(content, *size))
