@@ -11,8 +11,7 @@ Printed: pixel accuracy, the share of known pixels that are found to be what the
 held-out pictures; the ratio trained / untrained; accuracy of always answering the class most frequent in training; of the trained pictures
 against the label map of another pair, which is what a picture gets for looking like a landscape at all; recall by class. An untrained
 generator draws next to nothing but grey, and its accuracy is the share of whatever class grey looks like; its mean recall over the classes
-is about chance, so the means tell more than the ratio. The same run and checkpoint give the same figures on the same machine.
-Leaves FILE, a PNG of label maps, pictures and photos, when asked to.
+is about chance, so the means tell more than the ratio. The same checkpoint gives the same figures. Leaves FILE, a PNG, when asked to.
 """
 
 from __future__ import annotations
@@ -262,8 +261,7 @@ def _interval(values: np.ndarray, digits: int = 3) -> str:
 
 
 def _print_recall(found: dict[str, np.ndarray], truth: np.ndarray, names: Sequence[str]) -> None:
-    known = max(1, int((truth < len(names)).sum()))
-    recalls = []
+    known, recalls = int((truth < len(names)).sum()), []
     print(f"{'recall by class':28}{'share':>8}{'real':>8}{'trained':>10}{'untrained':>11}")
     for channel, name in enumerate(names):
         here = truth == channel

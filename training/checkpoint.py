@@ -41,6 +41,14 @@ class Checkpoint:
     optimisers: Arrays
     state: dict[str, Any]
 
+    def network(self, name: str) -> Arrays:
+        """The arrays of a network. CheckpointError when its file is not there."""
+        if name not in self.networks:
+            raise CheckpointError(
+                f"{self.folder} has no {name}.safetensors; copy it back, or take another checkpoint of the run"
+            )
+        return self.networks[name]
+
 
 def save(run: Path, networks: Mapping[str, Arrays], optimisers: Arrays, state: Mapping[str, Any]) -> Path:
     """Write a checkpoint; returns its folder.
@@ -53,8 +61,12 @@ def save(run: Path, networks: Mapping[str, Arrays], optimisers: Arrays, state: M
     for name, arrays in networks.items():
         for key, array in arrays.items():
             if not np.isfinite(array).all():
+                last = latest(run)
+                mend = f"train --manifest ... {f'--init-from {run} ' if last else ''}--learning-rate ..."
                 raise CheckpointError(
-                    f"{name}.{key} is not finite at step {state['step']}; nothing was saved over the last checkpoint"
+                    f"{name}.{key} is not finite at step {state['step']}: training diverged and "
+                    f"{f'the last good checkpoint is {last}' if last else 'no checkpoint was saved yet'}. "
+                    f"Begin again with a lower rate: {mend}"
                 )
     folder = run / FOLDER / f"step-{state['step']:08d}"
     try:

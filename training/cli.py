@@ -229,7 +229,8 @@ def _work(run, config, sources, data, cache, init_from, started, device, minutes
             "held_out": list(plan.held_out),
             "versions": runtime.versions(),
         }
-        listed = {name: {"path": str(sources[name].resolve()), "sha256": digest} for name, digest in digests.items()}
+        paths = {name: sources.get(name, Path(name)).resolve() for name in digests}  # a phase may name a file itself
+        listed = {name: {"path": str(paths[name]), "sha256": digest} for name, digest in digests.items()}
         run_folder.write(
             run, run_folder.Started(config, plan.sets[0].classes, listed, str(data.resolve()) if data else None, about)
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -99,9 +100,10 @@ class TrainConfig:
     @staticmethod
     def from_dict(found: Mapping[str, Any], where: str = "config.json") -> TrainConfig:
         """A config from what to_dict gave. ConfigError names an unknown key and the nearest known one."""
-        phases = tuple(_made(Phase, phase, f"{where}, phase {i}") for i, phase in enumerate(found.get("phases", []), 1))
-        rest = {key: value for key, value in found.items() if key != "phases"}
-        return _made(TrainConfig, {**rest, **({"phases": phases} if phases else {})}, where)
+        rest = dict(found)
+        if "phases" in rest:
+            rest["phases"] = _phases(rest["phases"], where)
+        return _made(TrainConfig, rest, where)
 
 
 def preset(name: str) -> TrainConfig:
@@ -136,7 +138,7 @@ def curriculum(name: str) -> tuple[Phase, ...]:
     refuse_unknown(found, ["phases"], str(path))
     if not found.get("phases"):
         raise ConfigError(f"{path} has no [[phases]]; docs/training.md shows one")
-    return tuple(_made(Phase, phase, f"{path}, phase {i}") for i, phase in enumerate(found["phases"], 1))
+    return _phases(found["phases"], str(path))
 
 
 def changed(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
@@ -152,7 +154,7 @@ def changed(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
     new_phases = []
     for phase in config.phases:
         given = {**dataclasses.asdict(phase), **phases}
-        if given["epochs"] < given["decay_epochs"]:
+        if given["epochs"] < given["decay_epochs"] and "decay_epochs" not in phases:
             given["decay_epochs"] = given["epochs"] // 2
         new_phases.append(_made(Phase, given, f"phase {phase.name}"))
     rest = {key: value for key, value in settings.items() if key in own}
@@ -200,6 +202,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
 
 
+def _phases(found: Any, where: str) -> tuple[Phase, ...]:
+    if not isinstance(found, list):
+        raise ConfigError(f"{where}: phases is no list; write [[phases]], with two brackets, above each")
+    return tuple(_made(Phase, phase, f"{where}, phase {i}") for i, phase in enumerate(found, 1))
+
+
 def _made(kind: type, found: Mapping[str, Any], where: str):
     """A dataclass from a table, with every type checked."""
     if not isinstance(found, Mapping):
@@ -216,7 +224,9 @@ def _made(kind: type, found: Mapping[str, Any], where: str):
             value = tuple(value)
         elif isinstance(default, float) and type(value) is int:
             value = float(value)
-        elif key != "phases" and type(value) is not type(default):
+        elif key != "phases" and (
+            type(value) is not type(default) or (type(value) is float and not math.isfinite(value))
+        ):
             raise ConfigError(f"{where}: {key} = {value!r} is no {_WORDS[type(default)]}")
         values[key] = value
     return kind(**values)
@@ -232,7 +242,16 @@ def _check(config: TrainConfig) -> None:
     for key in ("width", "discriminator_width", "scales", "layers", "sample_every", "checkpoint_every"):
         if getattr(config, key) < 1:
             raise ConfigError(f"{key} = {getattr(config, key)} must be at least 1")
-    for key in ("feature_matching", "perceptual_weight", "kl", "keep_every", "validation", "pictures", "most_bad"):
+    for key in (
+        "feature_matching",
+        "perceptual_weight",
+        "kl",
+        "keep_every",
+        "validation",
+        "pictures",
+        "most_bad",
+        "seed",
+    ):
         if getattr(config, key) < 0:
             raise ConfigError(f"{key} = {getattr(config, key)} must not be negative")
     if not 0 <= config.alpha <= 1 or not 0 <= config.ema < 1:
@@ -241,6 +260,8 @@ def _check(config: TrainConfig) -> None:
         raise ConfigError("style_stream is a part of tsit; spade has none")
     if config.upsampling == "most" and config.model == "spade" and config.width % 2:
         raise ConfigError(f'width = {config.width} must be even for upsampling = "most"')
+    if not config.phases:
+        raise ConfigError("there are no phases; give one at least")
     for phase in config.phases:
         _check_phase(phase, config)
     if len({phase.size for phase in config.phases}) > 1 and config.vae:

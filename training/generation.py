@@ -178,13 +178,13 @@ def _painter(checkpoint: Path, size: str, label_space: str) -> Painter:
         raise GenerationError(f"{run} has no checkpoint yet; train on with `train --resume {run}`")
     saved = checkpoints.read(folder)
     config, classes = started.config, started.classes
-    generator = models.generator(config, classes.channels, config.phases[0].size)
+    generator = models.generator(config, classes.channels, config.phases[-1].size)
     name = "generator_ema" if config.ema else "generator"
-    weights.load(generator, saved.networks[name], f"{folder}/{name}.safetensors")
+    weights.load(generator, saved.network(name), f"{folder}/{name}.safetensors")
     encoder = models.encoder(config)
     if encoder is not None:
-        weights.load(encoder, saved.networks["encoder"], f"{folder}/encoder.safetensors")
-    return Painter(generator, encoder, classes, config.phases[0].size, config)
+        weights.load(encoder, saved.network("encoder"), f"{folder}/encoder.safetensors")
+    return Painter(generator, encoder, classes, config.phases[-1].size, config)
 
 
 def _foreign(path: Path, size: str, label_space: str) -> Painter:

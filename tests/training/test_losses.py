@@ -19,7 +19,9 @@ def drawn(*shapes, seed=0):
 
 @pytest.mark.parametrize("kind", GAN_LOSSES)
 def test_gan_losses(kind):
-    given = {key: STORED[f"loss {kind}/{key}"] for key in ("out", "in/g", *(f"{d}/{s}" for d in ("in", "d") for s in SIDES))}
+    given = {
+        key: STORED[f"loss {kind}/{key}"] for key in ("out", "in/g", *(f"{d}/{s}" for d in ("in", "d") for s in SIDES))
+    }
     logits = {side: jt.array(given[f"in/{side}"]) for side in SIDES}
     features = jt.ones((1, 2, 3, 3))  # are not looked at
     fake, real = ([[features, logits[f"{side}{scale}"]] for scale in range(2)] for side in ("fake", "real"))
@@ -59,7 +61,12 @@ def test_gan_losses_far_out_and_at_zero(kind, part):
 def test_feature_matching_is_a_mean_over_scales_of_all_stages_but_the_logits():
     shapes = [(2, 3, 4, 4), (2, 5, 2, 2), (2, 1, 2, 2)]
     fake, real = ([drawn(*shapes, seed=seed), drawn(*shapes, seed=seed + 1)] for seed in (1, 3))
-    wanted = sum(np.abs(f - r).mean() for fs, rs in zip(fake, real, strict=True) for f, r in zip(fs[:2], rs[:2], strict=True)) / 2
+    wanted = (
+        sum(
+            np.abs(f - r).mean() for fs, rs in zip(fake, real, strict=True) for f, r in zip(fs[:2], rs[:2], strict=True)
+        )
+        / 2
+    )
     fake_vars, real_vars = ([[jt.array(a) for a in scale] for scale in side] for side in (fake, real))
     loss = losses.feature_matching(fake_vars, real_vars)
     assert loss.item() == pytest.approx(wanted, rel=1e-6)

@@ -27,7 +27,6 @@ def labels(n, channels, height, width):
     return jt.array(np.ascontiguousarray(np.eye(channels, dtype=np.float32)[ids].transpose(0, 3, 1, 2)))
 
 
-
 # --- sizes ---
 
 
@@ -115,7 +114,10 @@ def test_a_tsit_that_halves_by_means_is_another():
 
 @pytest.mark.parametrize("size", [(160, 256), (128, 128), (256, 512)])
 def test_a_label_map_of_a_size_the_vae_was_not_made_for_is_refused(size):
-    for network, made_for in (TsitGenerator(3, 2, (1, 2)), "256x128"), (SpadeGenerator(3, 2, (2, 4), vae=True), "128x64"):
+    for network, made_for in (
+        (TsitGenerator(3, 2, (1, 2)), "256x128"),
+        (SpadeGenerator(3, 2, (2, 4), vae=True), "128x64"),
+    ):
         with pytest.raises(ValueError, match=f"is {size[1]}x{size[0]}, this generator draws {made_for}"):
             network(labels(1, 3, *size), z=drawn(1, 256))
 

@@ -25,13 +25,13 @@ from training.objective import (
 
 
 def made(vae=True):
-    found = Networks(
-        SpadeGenerator(3, 2, (1, 2), vae=vae), Discriminator(6, 2, 2, 3), Encoder(1) if vae else None
-    )
+    found = Networks(SpadeGenerator(3, 2, (1, 2), vae=vae), Discriminator(6, 2, 2, 3), Encoder(1) if vae else None)
     for number, network in enumerate((found.generator, found.discriminator, found.encoder)):
         if network is not None:
             weights.initialise(network, np.random.default_rng(number))
-            for var in weights.trainable(network).values():  # beyond the tiny gain of the start, so that gradients are not
+            for var in weights.trainable(
+                network
+            ).values():  # beyond the tiny gain of the start, so that gradients are not
                 var.update(var * 20)
     jt.sync_all(True)
     return found
@@ -87,7 +87,8 @@ def test_a_discriminator_step_moves_the_discriminator_alone(networks, example):
     optimiser.accumulate(sum(discriminator_losses(networks, example, Objective()).values()))
     optimiser.step(0.01)
     assert moved(networks.generator, before[0]) == moved(networks.encoder, before[1]) == set()
-    assert moved(networks.discriminator, before[2]) == before[2].keys()
+    still = before[2].keys() - moved(networks.discriminator, before[2])  # what hinge asks of a bias can cancel
+    assert {name for name in still if not name.endswith("bias")} == set()
 
 
 @pytest.mark.parametrize("given", [False, True])
@@ -132,7 +133,9 @@ def test_losses_have_their_weights(networks, example):
 
 
 def test_a_loss_of_weight_zero_is_left_out(networks, example):
-    found, _ = generator_losses(networks, example, Objective(feature_matching=0, kl=0, perceptual=0, perceptual_loss=max))
+    found, _ = generator_losses(
+        networks, example, Objective(feature_matching=0, kl=0, perceptual=0, perceptual_loss=max)
+    )
     assert set(found) == {"GAN"}
 
 
@@ -152,7 +155,9 @@ def test_the_perceptual_loss_compares_fake_and_photo(networks, example):
     [(first, second)] = seen
     assert (first.numpy() == fake.numpy()).all()
     assert (second.numpy() == example.photo.numpy()).all()
-    assert found["perceptual"].item() == pytest.approx(3 * np.abs(fake.numpy() - example.photo.numpy()).mean(), rel=1e-5)
+    assert found["perceptual"].item() == pytest.approx(
+        3 * np.abs(fake.numpy() - example.photo.numpy()).mean(), rel=1e-5
+    )
 
 
 def test_z_is_drawn_with_eps(networks, example):

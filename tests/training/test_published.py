@@ -18,6 +18,8 @@ from training.objective import Example, Networks, generate, judge, one_hot
 
 TINY = ("tsit_tiny", "two_stream_tiny", "spade_tiny")
 LARGER = ("tsit_label_vae", "tsit_label_novae", "tsit_two_stream", "spade_vae", "spade_novae")
+# Relative error of gradients. A change of 1e-6 in the input of two streams flips leaky ReLUs in maps of 2x2 pixels, which changes gradients by up to 1 %.
+GRADIENTS, GRADIENTS_OF_TWO_STREAMS = 1e-2, 5e-2
 KINDS = {"G": "generator", "D": "discriminator", "E": "encoder"}
 
 
@@ -56,7 +58,9 @@ def built(stored):
     found = Networks(
         network, Discriminator(first[1], first[0], 2, len(stages) - 1), Encoder(encoder["convs.0.weight"].shape[0]) if vae else None
     )  # fmt: skip
-    for letter, part, given in zip("GDE", (network, found.discriminator, found.encoder), (generator, discriminator, encoder), strict=True):
+    for letter, part, given in zip(
+        "GDE", (network, found.discriminator, found.encoder), (generator, discriminator, encoder), strict=True
+    ):
         if part is not None:
             weights.load(part, given, letter)
     condition = one_hot(jt.array(stored["in/ids"]), channels) if labelled else jt.array(stored["in/content"])
@@ -65,7 +69,9 @@ def built(stored):
 
 
 def present(networks):
-    return {x: n for x, n in zip("GDE", (networks.generator, networks.discriminator, networks.encoder), strict=True) if n}
+    return {
+        x: n for x, n in zip("GDE", (networks.generator, networks.discriminator, networks.encoder), strict=True) if n
+    }
 
 
 def thinned(picture, like):
@@ -76,13 +82,14 @@ def thinned(picture, like):
 
 @pytest.fixture(params=[*TINY, *LARGER])
 def stored(request):
+    """A file's arrays. The whole gradients of the larger files are those of the generator's and the discriminator's losses together."""
     if request.param in TINY:
         return arrays(request.param)
     path = request.getfixturevalue("real_data") / "parity" / f"{request.param}.npz"
     if not path.exists():
         pytest.skip("no parity files in the real data")
     with np.load(path) as file:
-        return {key: file[key] for key in file.files}
+        return {key.replace("train/grad/", "train/grad of all/"): file[key] for key in file.files}
 
 
 def test_in_evaluation(stored):
@@ -110,35 +117,49 @@ def test_in_training(stored):
     on_fake, on_photo = judge(networks, example, fake, learn_from_photo=True)
     of_generator = [losses.generator_loss(on_fake), losses.feature_matching(on_fake, on_photo) * 10]
     if mu is not None:
-        assert_near(mu.numpy(), stored["train/mu"], 1e-5, "mu")
-        assert_near(logvar.numpy(), stored["train/logvar"], 1e-5, "logvar")
+        for name, value in (("mu", mu), ("logvar", logvar)):
+            if f"train/{name}" in stored:
+                assert_near(value.numpy(), stored[f"train/{name}"], 1e-5, name)
         of_generator.append(losses.kl_divergence(mu, logvar) * 0.05)
     hinge = sum(losses.discriminator_loss(on_fake, on_photo))
     assert_near(thinned(fake.numpy(), stored["train/generated"]), stored["train/generated"], 1e-4, "picture")
     found = [loss.item() for loss in of_generator]
     assert_near(np.array([*found, *[0] * (3 - len(found)), hinge.item()]), stored["train/losses"], 1e-5, "losses")
 
+    close = GRADIENTS_OF_TWO_STREAMS if "in/content" in stored else GRADIENTS
+    of_all = of_letters(networks, "G", sum(of_generator) + hinge)
     gradients = of_letters(networks, "GE", sum(of_generator)) | of_letters(networks, "D", hinge)
-    norms = {key.removeprefix("train/grad_norm/"): value for key, value in stored.items() if key.startswith("train/grad_norm/")}
     for letter in present(networks):
-        wanted = {name[2:]: norm for name, norm in norms.items() if name.startswith(f"{letter}/") and not name.endswith("bias")}
-        ours = renamed(letter, wanted)
-        largest = max(wanted.values())
-        assert len(wanted) > 3
-        for name, norm in wanted.items():  # where a norm follows a single channel, the gradient is rounding alone
-            difference = abs(np.linalg.norm(gradients[f"{letter}/{ours[name]}"]) - norm)
-            assert difference <= 0.02 * norm + 1e-4 * largest, f"{letter}/{name}: {difference:.1e} off {norm:.1e}"
-    for key in (key for key in stored if key.startswith("train/grad/G/")):
-        theirs = key.removeprefix("train/grad/G/")
-        assert_near(gradients[f"G/{renamed('G', [theirs])[theirs]}"], stored[key], 0.02, key)
+        kept = {
+            key.split("/", 3)[3]: key
+            for key in stored
+            if key.startswith(f"train/grad_norm/{letter}/") and not key.endswith("bias")
+        }
+        largest = max(stored[key] for key in kept.values())
+        assert len(kept) > 3
+        for theirs, ours in renamed(
+            letter, kept
+        ).items():  # where a norm follows a single channel, the gradient is rounding alone
+            norm = stored[kept[theirs]]
+            difference = abs(np.linalg.norm(gradients[f"{letter}/{ours}"]) - norm)
+            assert difference <= close * norm + 1e-3 * largest, f"{letter}/{theirs}: {difference:.1e} off {norm:.1e}"
+    for start, found in (("train/grad/G/", gradients), ("train/grad of all/G/", of_all)):
+        kept = {key.removeprefix(start): key for key in stored if key.startswith(start)}
+        for theirs, ours in renamed("G", kept).items():
+            assert_near(found[f"G/{ours}"], stored[kept[theirs]], close, kept[theirs])
 
 
 def of_letters(networks, letters, loss):
     """letter/name -> gradient of the loss, as an array."""
-    trained = {f"{x}/{n}": v for x, network in present(networks).items() if x in letters for n, v in weights.trainable(network).items()}
+    trained = {
+        f"{x}/{n}": v
+        for x, network in present(networks).items()
+        if x in letters
+        for n, v in weights.trainable(network).items()
+    }
     found = jt.grad(loss, list(trained.values()), retain_graph=True)
     return {name: gradient.numpy() for name, gradient in zip(trained, found, strict=True)}
 
 
 def test_the_small_files_are_small():
-    assert sum(path.stat().st_size for path in FILES.glob("*.npz.xz")) < 330_000
+    assert sum(path.stat().st_size for path in FILES.glob("*.npz.xz")) < 300_000

@@ -20,7 +20,11 @@ class Small(jt.nn.Module):
 
 
 CARRIED = {"normed.u", "normed.v", "fades.0.norm.running_mean", "fades.0.norm.running_var"}
-TRAINED = {f"{layer}.{part}" for layer in ("normed", "plain", "linear", "fades.0.gamma", "fades.0.beta") for part in ("weight", "bias")}
+TRAINED = {
+    f"{layer}.{part}"
+    for layer in ("normed", "plain", "linear", "fades.0.gamma", "fades.0.beta")
+    for part in ("weight", "bias")
+}
 
 
 @pytest.fixture
@@ -80,7 +84,9 @@ def test_arrays_go_out_and_in(small):
 
 
 def test_arrays_of_float64_in_any_order_load(small):
-    saved = {name: np.asfortranarray(value.astype(np.float64)) for name, value in reversed(weights.arrays(small).items())}
+    saved = {
+        name: np.asfortranarray(value.astype(np.float64)) for name, value in reversed(weights.arrays(small).items())
+    }
     other = Small()
     weights.load(other, saved, "saved")
     assert (other.plain.weight.numpy() == saved["plain.weight"]).all()
