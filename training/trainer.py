@@ -1,159 +1,36 @@
 """The training of a run: the loop, top to bottom, and what one step is.
 
-Enters: a Plan and the run's folder. Leaves, in that folder: log.jsonl, events/, samples/, checkpoints/.
+Enters: a Run. Leaves, in its folder: log.jsonl, events/, samples/, checkpoints/.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from training import checkpoint, models, objective, perceptual, pictures, runtime, sampling, weights
-from training.adam import Adam
+from training import checkpoint, objective, pictures, runtime, sampling, weights
 from training.batches import Batch
 from training.config import Phase
 from training.journal import Journal
 from training.models.tsit import Z_CHANNELS
-from training.plan import Plan
 from training.progress import Progress
+from training.run import Run
 from training.runtime import jt
 
-NOISE, VALIDATION = 1, 2  # streams of random numbers: eps of a step, z of the validation pictures
+NOISE = 1  # the stream of random numbers that eps of a step comes from
 EXPLODES = 1000.0  # a loss so many times its usual size, and at least this large, ends the run
 USUAL, ENOUGH = 200, 20  # steps that "usual" is taken over, and the fewest of them
 
 
 class Diverged(RuntimeError):
     """A loss is not finite or explodes; names the term and the last good checkpoint."""
-
-
-@dataclass
-class State:
-    """How far a run is; with the seed it decides every batch and every random number to come."""
-
-    phase: int = 0
-    step_of_phase: int = 0
-    step: int = 0
-    best: float | None = None
-
-
-class Run:
-    """The networks of a run with their optimisers, and how far it is."""
-
-    def __init__(self, plan: Plan, folder: Path):
-        config = plan.config
-        self.plan, self.config, self.folder, self.state = plan, config, folder, State()
-        channels, size = plan.sets[0].classes.channels, config.phases[0].size
-        self.channels = channels
-        rng = np.random.default_rng(config.seed)
-        self.networks = objective.Networks(
-            models.generator(config, channels, size), models.discriminator(config, channels), models.encoder(config)
-        )
-        for network in self._all():
-            weights.initialise(network, rng)
-        self.average = models.generator(config, channels, size) if config.ema else None
-        if self.average is not None:
-            weights.load(self.average, weights.arrays(self.networks.generator), "the average")
-        betas = (0.0, 0.9) if config.ttur else (0.5, 0.999)
-        painted = {f"generator.{n}": v for n, v in weights.trainable(self.networks.generator).items()}
-        if self.networks.encoder is not None:
-            painted |= {f"encoder.{n}": v for n, v in weights.trainable(self.networks.encoder).items()}
-        self.optimisers = {
-            "generator": Adam(painted, betas),
-            "discriminator": Adam(weights.trainable(self.networks.discriminator), betas),
-        }
-        loss = perceptual.load(config.perceptual, config.perceptual_weights, config.perceptual_distance)
-        self.perceptual = f"{loss.name}: {loss.reason}" if loss else "none"
-        self.aims = objective.Objective(config.gan, config.feature_matching, config.perceptual_weight, config.kl, loss)
-
-    def _all(self) -> list:
-        found = [self.networks.generator, self.networks.discriminator, self.networks.encoder]
-        return [network for network in found if network is not None]
-
-    def save(self) -> Path:
-        """Write a checkpoint of where the run stands."""
-        networks = {"generator": self.networks.generator, "discriminator": self.networks.discriminator}
-        if self.networks.encoder is not None:
-            networks["encoder"] = self.networks.encoder
-        if self.average is not None:
-            networks["generator_ema"] = self.average
-        moments = {f"{k}/{n}": a for k, o in self.optimisers.items() for n, a in o.arrays().items()}
-        state = {
-            **dataclasses.asdict(self.state),
-            "optimiser_steps": {k: o.steps for k, o in self.optimisers.items()},
-            "seed": self.config.seed,
-        }
-        return checkpoint.save(self.folder, {k: weights.arrays(n) for k, n in networks.items()}, moments, state)
-
-    def restore(self, saved: checkpoint.Checkpoint) -> None:
-        """Go on from a checkpoint. CheckpointError when it is of another model."""
-        try:
-            weights.load(self.networks.generator, saved.networks["generator"], f"{saved.folder}/generator.safetensors")
-            weights.load(
-                self.networks.discriminator,
-                saved.networks["discriminator"],
-                f"{saved.folder}/discriminator.safetensors",
-            )
-            if self.networks.encoder is not None:
-                weights.load(self.networks.encoder, saved.networks["encoder"], f"{saved.folder}/encoder.safetensors")
-            if self.average is not None:
-                weights.load(self.average, saved.networks["generator_ema"], f"{saved.folder}/generator_ema.safetensors")
-            for name, optimiser in self.optimisers.items():
-                own = {k.removeprefix(f"{name}/"): a for k, a in saved.optimisers.items() if k.startswith(f"{name}/")}
-                optimiser.load(own, saved.state["optimiser_steps"][name])
-            self.state = State(**{f.name: saved.state[f.name] for f in dataclasses.fields(State)})
-        except (KeyError, ValueError) as error:
-            raise checkpoint.CheckpointError(f"{saved.folder} does not fit this run: {error}") from None
-
-    def start_from(self, path: Path) -> None:
-        """Take over weights: all networks of a run, or the one network in a file of another program; optimisers start anew.
-
-        Raises:
-            WeightsMismatch, CheckpointError, WeightsError: they do not fit, or cannot be read.
-        """
-        if path.is_file():
-            from training.foreign import import_weights
-
-            found = import_weights(path)
-            self._take(found.network, found.tensors, str(path))
-            return
-        folder = path if (path / checkpoint.STATE).exists() else checkpoint.latest(path)
-        if folder is None:
-            raise checkpoint.CheckpointError(f"{path} is neither a weights file nor a run with a checkpoint")
-        saved = checkpoint.read(folder)
-        for name in ("generator", "discriminator", "encoder"):
-            if name in saved.networks:
-                self._take(name, saved.networks[name], f"{folder}/{name}.safetensors")
-        if self.average is not None and "generator_ema" in saved.networks:
-            weights.load(self.average, saved.networks["generator_ema"], f"{folder}/generator_ema.safetensors")
-
-    def _take(self, name: str, arrays: dict[str, np.ndarray], what: str) -> None:
-        network = getattr(self.networks, name)
-        if network is None:
-            raise weights.WeightsMismatch(f"{what} is an encoder; this run has vae = false")
-        weights.load(network, arrays, what)
-        if name == "generator" and self.average is not None:
-            weights.load(self.average, arrays, what)
-
-    def draw_validation(self) -> np.ndarray:
-        """The validation pictures as the averaged generator draws them, (n, 3, H, W) in [-1, 1]."""
-        shown = self.plan.validation
-        generator = self.average if self.average is not None else self.networks.generator
-        z = sampling.sample_z(len(shown.ids), self.config.seed + VALIDATION) if self.config.vae else None
-        style = np.roll(shown.photos, 1, axis=0) if self.config.style_stream else None  # never a pair's own photo
-        drawn = sampling.draw(generator, shown.ids, self.channels, z, style)
-        generator.train()
-        return drawn
 
 
 def train(run: Run, journal: Journal | None, progress: Progress, stop: threading.Event, minutes: float = 0) -> str:
