@@ -8,9 +8,10 @@
 # does not stop the others; its output is in the report. Exit status 1 when one failed. Settings, all optional:
 #
 #   PYTHON=python3.11   which Python makes the virtual environment (3.10 to 3.12)
-#   EXTRAS=training     install without the wheels, where the system's CUDA 11 or 12 with cuDNN 8 is to be used
+#   EXTRAS=train        install without the wheels, where the system's CUDA 11 or 12 with cuDNN 8 is to be used
 #   BIN=/some/venv/bin  use what is installed there, and install nothing
 #   STEPS=300           training steps
+#   TSIT=CLONE          a clone of EndlessSora/TSIT, and TORCH_PYTHON=PYTHON one that has PyTorch: compare results and speed with it, too
 #   REPORT=FILE         where the report goes
 set -u
 user=$PWD
@@ -88,7 +89,7 @@ if [ -n "${BIN:-}" ]; then
 else
     bin=$work/venv/bin
     [ -x "$bin/python" ] || step "Virtual environment" 300 "$root" "$(first_python)" -m venv "$work/venv"
-    step "Installation" 3600 "$root" "$bin/python" -m pip install --disable-pip-version-check -e ".[${EXTRAS:-training,cuda}]" psutil
+    step "Installation" 3600 "$root" "$bin/python" -m pip install --disable-pip-version-check -e ".[${EXTRAS:-train,cuda}]" psutil
 fi
 step "Packages" 60 "$root" "$bin/python" -m pip list --disable-pip-version-check
 step "Check" 3600 "$root" "$bin/train" --check
@@ -100,7 +101,11 @@ if [ -z "$manifest" ]; then
     step "Demo set" 900 "$place" "$bin/curate" demo --quiet --data landscapes --work work --out manifests
 fi
 step "Training, $steps steps" 7200 "$place" "$bin/train" --preset landscape256 --steps "$steps" --device cuda --manifest "$manifest"
-step "Speed" 3600 "$root" "$bin/python" -m benchmarks.train_speed --device cuda
+if [ -n "${TSIT:-}" ]; then
+    step "Results and speed beside PyTorch" 7200 "$root" "$bin/python" -m benchmarks.parity --device cuda --checkout "$TSIT" --torch-python "${TORCH_PYTHON:-python3}"
+else
+    step "Speed" 3600 "$root" "$bin/python" -m benchmarks.train_speed --device cuda
+fi
 rm -f "$log"
 
 {

@@ -137,7 +137,7 @@ def _draw(generator: object, started: Started, held_out: Batch, what: str) -> np
     from training import pictures, sampling
 
     n, config = len(held_out.ids), started.config
-    z = sampling.sample_z(n, SEED) if config.vae else None
+    z = sampling.sample_start(config, held_out.ids.shape[1:], n, SEED)
     style = np.roll(held_out.photos, 1, axis=0) if config.style_stream else None  # never a pair's own photo
     drawn = []
     with progress(what, n, False) as advance:

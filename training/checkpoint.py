@@ -119,11 +119,22 @@ def latest(run: Path) -> Path | None:
 
 def best(run: Path) -> Path | None:
     """The checkpoint with the best score on the validation pairs, as noted by `note_best`; None when there is none."""
-    note = run / FOLDER / "best.json"
-    if not note.exists():
+    note = _best(run)
+    folder = run / FOLDER / f"step-{note['step']:08d}" if note else None
+    return folder if folder and folder.exists() else None
+
+
+def best_score(run: Path) -> float | None:
+    """That checkpoint's score."""
+    note = _best(run)
+    return note["validation"] if note else None
+
+
+def _best(run: Path) -> dict | None:
+    try:
+        return json.loads((run / FOLDER / "best.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
-    folder = run / FOLDER / f"step-{json.loads(note.read_text(encoding='utf-8'))['step']:08d}"
-    return folder if folder.exists() else None
 
 
 def note_best(run: Path, step: int, score: float) -> None:

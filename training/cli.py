@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from training.config import TrainConfig
+    from training.plan import Plan
+    from training.run import Run
+    from training.run_folder import Started
 
 RUNS = Path("runs")
 PACKED = ".packed"
@@ -81,7 +87,7 @@ def _train(
     ] = None,
     check: Annotated[bool, _Option("--check", help="Say what this machine has and what is missing, and stop.")] = False,
     dry_run: Annotated[
-        bool, _Option("--dry-run", help="Do everything up to the first step, print the settings, and stop.")
+        bool, _Option("--dry-run", help="Check settings and data, print the settings in full, and stop.")
     ] = False,
     quiet: Annotated[bool, _Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
@@ -187,11 +193,23 @@ def _go_on(
     _work(run, started.config, sources, data, cache, [], started, device, minutes, dry_run, quiet)
 
 
-def _work(run, config, sources, data, cache, init_from, started, device, minutes, dry_run, quiet) -> None:
-    """Pack, build, train."""
+def _work(
+    run: Path,
+    config: TrainConfig,
+    sources: dict[str, Path],
+    data: Path | None,
+    cache: Path | None,
+    init_from: list[Path],
+    started: Started | None,
+    device: str,
+    minutes: float,
+    dry_run: bool,
+    quiet: bool,
+) -> None:
+    """Pack, build, train; `started` is what a run that goes on was begun with."""
     import json
 
-    from training import checkpoint, run_folder, runtime
+    from training import run_folder, runtime
     from training.journal import Journal
     from training.plan import prepare
     from training.progress import Progress
@@ -204,36 +222,30 @@ def _work(run, config, sources, data, cache, init_from, started, device, minutes
         if first:
             print(f"left out: {fault}", file=sys.stderr)
 
-    plan = prepare(config, sources, cache or run.parent / PACKED, data=data, quiet=quiet or not first, on_skip=on_skip)
-    digests = {name: s.manifest_sha256 for name, s in plan.sources.items()}
+    cache = cache or (Path(started.about["cache"]) if started else run.parent / PACKED)
+    plan = prepare(config, sources, cache, data=data, quiet=quiet or not first, on_skip=on_skip)
     if started:
-        run_folder.check_sources(started, digests)
+        run_folder.check_plan(started, plan)
     if dry_run:
-        print(json.dumps(config.to_dict(), indent=1))
-        print(plan.described(), file=sys.stderr)
+        if first:
+            print(json.dumps(config.to_dict(), indent=1))
+            print(plan.described(), file=sys.stderr)
         return
     chosen = runtime.start(device)
     from training import trainer
 
-    work = trainer.Run(plan, run)
-    last = checkpoint.latest(run) if started else None
-    if last:
-        work.restore(checkpoint.read(last))
-    for path in init_from:
-        work.start_from(path)
+    work = _ready(plan, run, init_from, started)
     if not started and first:
         about = {
             "device": chosen.name,
             "reason": chosen.reason,
             "perceptual": work.perceptual,
-            "held_out": list(plan.held_out),
             "versions": runtime.versions(),
         }
-        paths = {name: sources.get(name, Path(name)).resolve() for name in digests}  # a phase may name a file itself
-        listed = {name: {"path": str(paths[name]), "sha256": digest} for name, digest in digests.items()}
-        run_folder.write(
-            run, run_folder.Started(config, plan.sets[0].classes, listed, str(data.resolve()) if data else None, about)
-        )
+        about |= {"cache": str(cache.resolve()), "init_from": [str(path) for path in init_from]}
+        run_folder.write(run, run_folder.started(plan, work.config, sources, data, about))
+        if init_from:  # a run that is killed early must not go on from other weights
+            work.save()
     if first and not quiet:
         print(plan.described(), file=sys.stderr)
         print(f"run     {run}" + (f", from step {work.state.step}" if started else ""), file=sys.stderr)
@@ -251,10 +263,29 @@ def _work(run, config, sources, data, cache, init_from, started, device, minutes
         _say_end(run, ended, work.state.step, plan.total)
 
 
+def _ready(plan: Plan, run: Path, init_from: list[Path], started: Started | None) -> Run:
+    """The networks: fresh, from given weights, or from the run's last checkpoint."""
+    from training import checkpoint
+    from training.run import Run
+
+    work = Run(plan, run)
+    last = checkpoint.latest(run) if started else None
+    if last:
+        work.restore(checkpoint.read(last))
+    for path in init_from:
+        work.start_from(path)
+    return work
+
+
 def _say_end(run: Path, ended: str, step: int, total: int) -> None:
     if ended == "done":
         print(f"{run}: {step} steps done; pictures in {run / 'samples'}", file=sys.stderr)
         print(f"draw with it: generate --checkpoint {run} --labels DIR --out DIR", file=sys.stderr)
+    elif ended == "interrupted":
+        print(
+            f"{run}: stopped in the middle of step {step + 1}; go on from the last checkpoint: train --resume {run}",
+            file=sys.stderr,
+        )
     else:
         print(f"{run}: stopped and saved at step {step} of {total}; go on with: train --resume {run}", file=sys.stderr)
 
@@ -300,6 +331,9 @@ def _generate(
     label_space: Annotated[
         str, _Option(help="For weights of other programs: how to read the label maps.", show_default=False)
     ] = "",
+    upsampling: Annotated[
+        str, _Option(help="For SPADE weights without VAE: normal or more, which they do not tell.", show_default=False)
+    ] = "",
     device: Annotated[str, _Option(help="auto, cpu or cuda.")] = "auto",
     quiet: Annotated[bool, _Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
@@ -310,7 +344,7 @@ def _generate(
     with _told():
         from training.generation import generate
 
-        failed = generate(checkpoint, labels, out, style, seed, n, grid, size, label_space, device, quiet)
+        failed = generate(checkpoint, labels, out, style, seed, n, grid, size, label_space, upsampling, device, quiet)
         if failed:
             _stop(f"{failed} label map{'s' if failed > 1 else ''} could not be drawn; see above", 1)
 

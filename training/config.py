@@ -64,9 +64,8 @@ class TrainConfig:
     scales: int = 2  # patch discriminators: 2 in the published code, 3 in the paper
     layers: int = 4  # stages of each; 4 for label maps
     vae: bool = True  # start from z; without it from the label map, and there is one picture a map
-    style_stream: bool = (
-        False  # TSIT only: a second stream reads a style photo; published for photos, not for label maps
-    )
+    noise_start: bool = False  # tsit without vae: start from noise, as published between photos
+    style_stream: bool = False  # tsit: a second stream reads a style photo; published between photos
     alpha: float = 1.0  # of FAdaIN, with the style stream
     upsampling: str = "normal"  # SPADE only
     downsample: str = "nearest"  # TSIT's streams; "bilinear" is what an older Jittor port does
@@ -78,7 +77,7 @@ class TrainConfig:
     perceptual_weight: float = 20.0  # as the published scripts for label maps
     kl: float = 0.05
     ttur: bool = True
-    fresh_fake: bool = True  # the discriminator learns from a fake drawn after the generator's update, as published; else from that of the update
+    fresh_fake: bool = True  # the discriminator's fake is drawn after the generator's update, as published
     ema: float = 0.999  # of the generator's weights, for pictures; 0 = off
     flip: bool = True  # mirror every second picture
     seed: int = 0
@@ -117,9 +116,17 @@ def fitting(kind: str, memory: int) -> tuple[str, str]:
     """The preset for a device ("cpu" or "cuda") with so many bytes of memory, and why."""
     if kind == "cpu":
         return "small", "on processors a larger one would take weeks"
+    have = f"the device has {memory / 1e9:.0f} GB"
     if memory >= 22e9:
-        return "landscape512", f"the device has {memory / 1e9:.0f} GB"
-    return "landscape256", f"the device has {memory / 1e9:.0f} GB; landscape512 needs 22"
+        return "landscape512", have
+    if memory >= 8e9:
+        return "landscape256", f"{have}; landscape512 needs about 22"
+    return "small", f"{have}; landscape256 needs about 8"
+
+
+def multiple_of(model: str, upsampling: str) -> int:
+    """What both sides of a picture must be multiples of."""
+    return MULTIPLE if model == "tsit" else {"normal": 32, "more": 64, "most": 128}[upsampling]
 
 
 def curricula() -> list[str]:
@@ -258,6 +265,8 @@ def _check(config: TrainConfig) -> None:
         raise ConfigError("alpha goes from 0 to 1, ema from 0 to below 1")
     if config.style_stream and config.model != "tsit":
         raise ConfigError("style_stream is a part of tsit; spade has none")
+    if config.noise_start and (config.model != "tsit" or config.vae):
+        raise ConfigError("noise_start is for tsit without the VAE; add --set vae=false, or leave it out")
     if config.upsampling == "most" and config.model == "spade" and config.width % 2:
         raise ConfigError(f'width = {config.width} must be even for upsampling = "most"')
     if not config.phases:
@@ -265,12 +274,14 @@ def _check(config: TrainConfig) -> None:
     for phase in config.phases:
         _check_phase(phase, config)
     if len({phase.size for phase in config.phases}) > 1 and config.vae:
-        raise ConfigError("the phases have different sizes; with vae = true the start has one size only")
+        raise ConfigError(
+            "the phases have different sizes; z starts one size only: add --set vae=false, or give all phases one size"
+        )
 
 
 def _check_phase(phase: Phase, config: TrainConfig) -> None:
     where = f'phase "{phase.name}"'
-    multiple = MULTIPLE if config.model == "tsit" else {"normal": 32, "more": 64, "most": 128}[config.upsampling]
+    multiple = multiple_of(config.model, config.upsampling)
     for key in ("size", "load_size"):
         width, height = getattr(phase, key)
         if key == "load_size" and (width, height) == (0, 0):

@@ -41,6 +41,7 @@ def generate(
     grid: Path | None = None,
     size: str = "",
     label_space: str = "",
+    upsampling: str = "",
     device: str = "auto",
     quiet: bool = False,
 ) -> int:
@@ -53,13 +54,15 @@ def generate(
     from training import runtime
 
     runtime.start(device)
-    painter = _painter(checkpoint, size, label_space)
-    if count > 1 and not painter.config.vae:
-        raise GenerationError(f"{checkpoint} has no VAE, so there is one picture a label map; leave out --n")
+    painter = _painter(checkpoint, size, label_space, upsampling)
+    if count > 1 and not (painter.config.vae or painter.config.noise_start):
+        raise GenerationError(f"{checkpoint} starts from the label map, so there is one picture of each; leave out --n")
     if style and not (painter.config.vae or painter.config.style_stream):
         raise GenerationError(
             f"{checkpoint} takes no style: it was trained without VAE and style stream; leave out --style"
         )
+    if style and painter.config.vae and painter.encoder is None:
+        raise GenerationError(f"{checkpoint} has no encoder beside it (*_net_E.pth), which reads --style")
     photo = _photo(style, painter.size) if style else None
     if painter.config.style_stream and photo is None:
         raise GenerationError(f"{checkpoint} has a style stream; give --style PHOTO")
@@ -127,16 +130,12 @@ def _draw(painter: Painter, channels_map: np.ndarray, photo: np.ndarray | None, 
     from training import pictures, sampling
 
     maps = np.repeat(channels_map[None], count, axis=0)
-    z = styles = None
-    if painter.config.vae:
-        z = sampling.sample_z(count, seed)
-        if photo is not None:
-            mean = sampling.encode_style(painter.encoder, photo[None])
-            z[0] = 0
-            z = mean + z * 0.5
-    if painter.config.style_stream:
-        styles = np.repeat(photo[None], count, axis=0)
-    return pictures.photo_of(sampling.draw(painter.generator, maps, painter.classes.channels, z, styles))
+    start = sampling.sample_start(painter.config, channels_map.shape, count, seed)
+    if painter.config.vae and photo is not None:
+        start[0] = 0
+        start = sampling.encode_style(painter.encoder, photo[None]) + start * 0.5
+    styles = np.repeat(photo[None], count, axis=0) if painter.config.style_stream else None
+    return pictures.photo_of(sampling.draw(painter.generator, maps, painter.classes.channels, start, styles))
 
 
 def _write(out: Path, stem: str, drawn: np.ndarray) -> None:
@@ -162,10 +161,10 @@ def _write_grid(path: Path, classes: TrainingClasses, shown: list[tuple[np.ndarr
     pictures.save(path, np.concatenate([sheet, legend]))
 
 
-def _painter(checkpoint: Path, size: str, label_space: str) -> Painter:
+def _painter(checkpoint: Path, size: str, label_space: str, upsampling: str) -> Painter:
     """The generator of a run, of one checkpoint of a run, or of another program's file."""
     if checkpoint.is_file():
-        return _foreign(checkpoint, size, label_space)
+        return _foreign(checkpoint, size, label_space, upsampling)
     from training import checkpoint as checkpoints
     from training import models, run_folder, weights
 
@@ -187,7 +186,7 @@ def _painter(checkpoint: Path, size: str, label_space: str) -> Painter:
     return Painter(generator, encoder, classes, config.phases[-1].size, config)
 
 
-def _foreign(path: Path, size: str, label_space: str) -> Painter:
+def _foreign(path: Path, size: str, label_space: str, upsampling: str) -> Painter:
     from curation.label_space import ids_as_found
     from curation.label_space_files import resolve
     from training import config as configs
@@ -198,21 +197,23 @@ def _foreign(path: Path, size: str, label_space: str) -> Painter:
     if found.network != "generator":
         raise GenerationError(f"{path} holds a {found.network}; give the generator (*_net_G.pth)")
     told = found.architecture
+    if told["noise_start"]:
+        raise GenerationError(
+            f"{path} was trained between photos, not on label maps; only label maps can be drawn here"
+        )
     space = resolve(label_space) if label_space else ids_as_found()
     classes = first_classes(space, told["classes"])
     pictured = configs.parse_size(size) if size else _size_of(told)
-    multiple = (
-        configs.MULTIPLE
-        if found.model == "tsit"
-        else 32 << ("normal", "more", "most").index(told["upsampling"] or "normal")
-    )
+    depth = upsampling or told["upsampling"] or _depth(told, pictured)
+    multiple = configs.multiple_of(found.model, depth)
     if told["vae"] and (pictured[0] // multiple) * (pictured[1] // multiple) != told["start_area"]:
         raise GenerationError(
-            f"{path} starts from {told['start_area']} cells of {multiple}x{multiple}; {pictured[0]}x{pictured[1]} has others. Give the --size it was trained at."
+            f"{path} starts from {told['start_area']} cells of {multiple}x{multiple} pixels; {pictured[0]}x{pictured[1]} has others. "
+            "Give the --size it was trained at."
         )
     config = configs.TrainConfig(
         model=found.model, width=told["width"], vae=told["vae"], style_stream=told["style_stream"], downsample=told["downsample"],
-        upsampling=told["upsampling"] if found.model == "spade" and told["upsampling"] else "normal", ema=0.0, phases=(configs.Phase(steps=1, size=pictured),),
+        upsampling=depth if found.model == "spade" else "normal", ema=0.0, phases=(configs.Phase(steps=1, size=pictured),),
     )  # fmt: skip
     generator = models.generator(config, told["classes"], pictured)
     weights.load(generator, found.tensors, str(path))
@@ -222,6 +223,17 @@ def _foreign(path: Path, size: str, label_space: str) -> Painter:
         encoder = models.encoder(config)
         weights.load(encoder, import_weights(beside).tensors, str(beside))
     return Painter(generator, encoder, classes, pictured, config)
+
+
+def _depth(told: dict, size: tuple[int, int]) -> str:
+    """SPADE's depth where the weights do not name it: with the VAE the size of its start tells, else the published default is taken."""
+    if told["vae"]:
+        return "normal" if (size[0] // 32) * (size[1] // 32) == told["start_area"] else "more"
+    print(
+        'these weights fit upsampling "normal" and "more"; "normal" is taken, --upsampling says otherwise',
+        file=sys.stderr,
+    )
+    return "normal"
 
 
 def _size_of(told: dict) -> tuple[int, int]:

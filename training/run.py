@@ -25,7 +25,6 @@ class State:
     phase: int = 0
     step_of_phase: int = 0
     step: int = 0
-    best: float | None = None
 
 
 class Run:
@@ -55,6 +54,8 @@ class Run:
         }
         loss = perceptual.load(config.perceptual, config.perceptual_weights, config.perceptual_distance)
         self.perceptual = f"{loss.name}: {loss.reason}" if loss else "none"
+        # what "auto" chose is what a resumed run must use
+        self.config = dataclasses.replace(config, perceptual=loss.name if loss else "none")
         self.aims = objective.Objective(config.gan, config.feature_matching, config.perceptual_weight, config.kl, loss)
 
     def _all(self) -> list:
@@ -106,6 +107,7 @@ class Run:
             from training.foreign import import_weights
 
             found = import_weights(path)
+            self._refuse_other(found.architecture, path)
             self._take(found.network, found.tensors, str(path))
             return
         folder = path if (path / checkpoint.STATE).exists() else checkpoint.latest(path)
@@ -117,6 +119,18 @@ class Run:
                 self._take(name, saved.networks[name], f"{folder}/{name}.safetensors")
         if self.average is not None and "generator_ema" in saved.networks:
             weights.load(self.average, saved.networks["generator_ema"], f"{folder}/generator_ema.safetensors")
+
+    def _refuse_other(self, told: dict[str, object], path: Path) -> None:
+        """WeightsMismatch where weights of the same shapes would compute something else in this run's networks."""
+        for key in ("downsample", "upsampling", "noise_start"):
+            mine = getattr(self.config, key)
+            if self.config.model == "tsit" and key == "upsampling":
+                continue
+            if told.get(key) is not None and told[key] != mine:
+                value = str(told[key]).lower()
+                raise weights.WeightsMismatch(
+                    f"{path} was trained with {key} = {value}, this run has {mine}; add --set {key}={value}"
+                )
 
     def _take(self, name: str, arrays: dict[str, np.ndarray], what: str) -> None:
         network = getattr(self.networks, name)
@@ -130,8 +144,8 @@ class Run:
         """The validation pictures as the averaged generator draws them, (n, 3, H, W) in [-1, 1]."""
         shown = self.plan.validation
         generator = self.average if self.average is not None else self.networks.generator
-        z = sampling.sample_z(len(shown.ids), self.config.seed + VALIDATION) if self.config.vae else None
+        start = sampling.sample_start(self.config, shown.ids.shape[1:], len(shown.ids), self.config.seed + VALIDATION)
         style = np.roll(shown.photos, 1, axis=0) if self.config.style_stream else None  # never a pair's own photo
-        drawn = sampling.draw(generator, shown.ids, self.channels, z, style)
+        drawn = sampling.draw(generator, shown.ids, self.channels, start, style)
         generator.train()
         return drawn

@@ -12,10 +12,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from training.classes import TrainingClasses
 from training.config import ConfigError, TrainConfig
+
+if TYPE_CHECKING:
+    from training.packed import PackedSet
+    from training.plan import Plan
 
 NAME = "config.json"
 
@@ -77,11 +81,33 @@ def read(run: Path) -> Started:
         raise RunError(f"{path} is damaged ({error}); start a new run") from None
 
 
-def check_sources(started: Started, digests: Mapping[str, str]) -> None:
-    """RunError when a manifest is not the one that the run was started with."""
-    for name, source in started.sources.items():
-        if digests.get(name) != source["sha256"]:
+def started(
+    plan: Plan, config: TrainConfig, sources: Mapping[str, Path], data: Path | None, about: dict[str, Any]
+) -> Started:
+    """What a run is started with. `config` is the plan's, resolved: with the perceptual network that was chosen."""
+    listed = {
+        name: {"path": str(sources[name].resolve() if name in sources else Path(name).resolve()), **_facts(packed)}
+        for name, packed in plan.sources.items()
+    }
+    about = {**about, "held_out": list(plan.held_out)}
+    return Started(config, plan.sets[0].classes, listed, str(data.resolve()) if data else None, about)
+
+
+def _facts(packed: PackedSet) -> dict[str, str]:
+    """What may not change while a run is under way: the manifest, and which of its pairs could be read."""
+    return {"sha256": packed.manifest_sha256, "packed": packed.key, "pairs": str(len(packed))}
+
+
+def check_plan(started: Started, plan: Plan) -> None:
+    """RunError when manifests, recipes, pairs or classes are not those that the run was started with."""
+    for name, packed in plan.sources.items():
+        source = started.sources.get(name, {})
+        if any(source.get(key) != value for key, value in _facts(packed).items()):
             raise RunError(
-                f"{source['path']} changed since the run began; put the old file back, or start a new run from this one's weights: "
-                "train --manifest ... --init-from RUN"
+                f"{source.get('path', name)}, its recipe or its files changed since the run began ({source.get('pairs')} pairs then, {len(packed)} now); "
+                "put the old ones back, or start a new run from this one's weights: train --manifest ... --init-from RUN"
             )
+    if list(plan.held_out) != started.about["held_out"] or plan.sets[0].classes != started.classes:
+        raise RunError(
+            "the pairs kept aside or the classes are not those of the run; put its manifests and recipes back"
+        )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import importlib.util
 import os
 import random
 import signal
@@ -123,12 +124,16 @@ def _refuse_what_cannot_work() -> None:
         int(np.__version__.split(".")[0]) >= 2
     ):  # before the import: with numpy 2 Jittor computes wrong numbers, silently
         raise RuntimeProblem(f"numpy {np.__version__} makes Jittor compute wrong numbers; pip install 'numpy<2'")
+    for module, name in (("jittor", "Jittor"), ("jittor_offline", "jittor-offline"), ("safetensors", "safetensors")):
+        if importlib.util.find_spec(module) is None:
+            raise RuntimeProblem(f"{name} is not installed; pip install -e '.[train]'")
 
 
 def choose(device: str = "auto") -> Device:
     """The device that `start` would take; nothing is imported. Raises RuntimeProblem as `start` does."""
     if device not in DEVICES:
         raise RuntimeProblem(f'no device "{device}"; use {", ".join(DEVICES)}')
+    _refuse_what_cannot_work()
     return _choose(device)[0]
 
 
@@ -232,10 +237,6 @@ def _import_jittor() -> ModuleType:
     try:
         with _patience():
             import jittor
-    except ImportError as error:
-        if getattr(error, "name", "") in ("jittor", "jittor_utils"):
-            raise RuntimeProblem("Jittor is not installed; pip install -e '.[train]'") from None
-        raise RuntimeProblem(f"Jittor cannot be imported: {error}. `train --check` looks for the cause.") from error
     except Exception as error:
         raise RuntimeProblem(f"Jittor cannot be imported: {error}. `train --check` looks for the cause.") from error
     return jittor

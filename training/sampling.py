@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.models.tsit import Z_CHANNELS
+from training.config import TrainConfig
+from training.models.tsit import MULTIPLE, Z_CHANNELS
 from training.objective import one_hot
 from training.runtime import jt
 
 AT_ONCE = 4  # pictures; bounds memory
 
 
-def sample_z(count: int, seed: int) -> np.ndarray:
-    """(count, 256) float32 from N(0, 1), the same for the same seed on every machine."""
-    return np.random.Generator(np.random.Philox(seed)).standard_normal((count, Z_CHANNELS), np.float32)
+def start_shape(config: TrainConfig, size: tuple[int, int]) -> tuple[int, ...] | None:
+    """Shape of the random numbers that a picture of `size` (height, width) starts from: z, a noise map, or None where it starts from the label map."""
+    if config.vae:
+        return (Z_CHANNELS,)
+    return (3, size[0] // MULTIPLE, size[1] // MULTIPLE) if config.noise_start else None
+
+
+def sample_start(config: TrainConfig, size: tuple[int, int], count: int, seed: int) -> np.ndarray | None:
+    """(count, ...) float32 of that shape from N(0, 1), the same for the same seed on every machine."""
+    shape = start_shape(config, size)
+    return (
+        None
+        if shape is None
+        else np.random.Generator(np.random.Philox(seed)).standard_normal((count, *shape), np.float32)
+    )
 
 
 def encode_style(encoder: jt.nn.Module, photos: np.ndarray) -> np.ndarray:
@@ -27,7 +40,7 @@ def draw(
     generator: jt.nn.Module,
     channels_map: np.ndarray,
     channels: int,
-    z: np.ndarray | None = None,
+    start: np.ndarray | None = None,
     style: np.ndarray | None = None,
 ) -> np.ndarray:
     """Photos for label maps.
@@ -36,7 +49,7 @@ def draw(
         generator: its weights are used as they stand.
         channels_map: (n, H, W) uint8 channel indices.
         channels: of the generator's input.
-        z: (n, 256) float32 where the generator starts from z.
+        start: what `sample_start` gives: (n, 256) z or (n, 3, h, w) noise, float32.
         style: (n, H, W, 3) uint8 where it has a style stream.
 
     Returns:
@@ -49,7 +62,9 @@ def draw(
             part = slice(first, first + AT_ONCE)
             condition = one_hot(jt.array(channels_map[part]), channels)
             photo = None if style is None else on_device(style[part])
-            fake = generator(condition, photo, None if z is None else jt.array(z[part]))
+            first_numbers = None if start is None else jt.array(start[part])
+            z, noise = (first_numbers, None) if generator.vae else (None, first_numbers)
+            fake = generator(condition, photo, z, noise)
             drawn.append(np.array(fake.numpy()))
     return np.concatenate(drawn)
 

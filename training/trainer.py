@@ -19,7 +19,6 @@ from training import checkpoint, objective, pictures, runtime, sampling, weights
 from training.batches import Batch
 from training.config import Phase
 from training.journal import Journal
-from training.models.tsit import Z_CHANNELS
 from training.progress import Progress
 from training.run import Run
 from training.runtime import jt
@@ -34,7 +33,8 @@ class Diverged(RuntimeError):
 
 
 def train(run: Run, journal: Journal | None, progress: Progress, stop: threading.Event, minutes: float = 0) -> str:
-    """Train until the plan is done, `stop` is set or `minutes` have passed; returns "done", "stopped" or "time". The last state is saved.
+    """Train until the plan is done, `stop` is set or `minutes` have passed; returns "done", "stopped" or "time" with the last state saved, or
+    "interrupted" when the stop came while a kernel was compiled and the last checkpoint stands.
 
     Only the first process has a journal.
 
@@ -56,22 +56,31 @@ def train(run: Run, journal: Journal | None, progress: Progress, stop: threading
 
         with contextlib.closing(batches.epoch(epoch, start)) as upcoming:
             for batch in upcoming:
-                found = _step(run, phase, batch, _rate(phase, epoch_of_phase))
+                try:
+                    found = _step(run, phase, batch, _rate(phase, epoch_of_phase))
+                except RuntimeError:
+                    if stop.is_set():  # Ctrl-C reached the compiler of a kernel, too; the last checkpoint stands
+                        return "interrupted"
+                    raise
                 state.step, state.step_of_phase = state.step + 1, state.step_of_phase + 1
                 _check(found, usual, run)
                 if journal:
                     journal.write(state.step, epoch, phase.name, found)
                 progress.step(state.step, epoch + 1, phase.name, found, phase.batch_size)
 
-                if state.step_of_phase == plan.steps(state.phase):
+                if state.step_of_phase >= plan.steps(state.phase):
                     state.phase, state.step_of_phase = state.phase + 1, 0
-                ended = _why_end(stop, minutes, began)
-                over = state.step == plan.total or ended != "done"
-                looks = state.step % config.sample_every == 0 or over
+                done = state.step >= plan.total
+                ended = "done" if done else _why_end(stop, minutes, began)
+                over = done or ended != "done"
+                looks = (state.step % config.sample_every == 0 or over) and ended != "stopped"
+                saves = state.step % config.checkpoint_every == 0 or over
+                if saves:  # before pictures are drawn: whoever stopped this may not wait for them
+                    _save(run, journal)
                 score = _look(run, journal) if looks else None
-                if state.step % config.checkpoint_every == 0 or over:
-                    _save(run, journal, score)
-                if state.step_of_phase == 0 or ended != "done":
+                if saves:
+                    _keep_best(run, journal, score)
+                if state.step_of_phase == 0 or over:
                     break
     return ended
 
@@ -86,30 +95,32 @@ def _step(run: Run, phase: Phase, batch: Batch, rate: float) -> dict[str, float]
     fakes: list[jt.Var | None] = []
     for part in parts:
         example = _example(run, batch, part, 0)
-        found, fake = objective.generator_losses(run.networks, example, run.aims, len(parts) * runtime.world())
-        painter.accumulate(sum(found.values()), 1 / len(parts))
+        share = len(batch.rows[part]) / len(batch.rows)
+        found, fake = objective.generator_losses(run.networks, example, run.aims, runtime.world() / share)
+        painter.accumulate(sum(found.values()), share)
         fakes.append(None if run.config.fresh_fake else fake.detach())
         if len(parts) > 1:
             jt.sync_all()  # or the pictures of all parts stay in memory until the update
-        _add(totals, found, len(parts))
+        _add(totals, found, share)
     painter.step(slower)
     _follow(run)
     jt.sync_all()
 
     for part, fake in zip(parts, fakes, strict=True):
         judged = objective.discriminator_losses(run.networks, _example(run, batch, part, 1), run.aims, fake)
-        judge.accumulate(sum(judged.values()), 1 / len(parts))
+        share = len(batch.rows[part]) / len(batch.rows)
+        judge.accumulate(sum(judged.values()), share)
         if len(parts) > 1:
             jt.sync_all()
-        _add(totals, judged, len(parts))
+        _add(totals, judged, share)
     judge.step(faster)
     jt.sync_all()
     return {name: float(sum(values).item()) for name, values in totals.items()}
 
 
-def _add(totals: dict, found: dict, parts: int) -> None:
+def _add(totals: dict, found: dict, share: float) -> None:
     for name, loss in found.items():
-        totals.setdefault(name, []).append(runtime.mean_over_processes(loss.detach()) * (1 / parts))
+        totals.setdefault(name, []).append(runtime.mean_over_processes(loss.detach()) * share)
 
 
 def _parts(batch: Batch, most: int) -> list[slice]:
@@ -120,14 +131,17 @@ def _parts(batch: Batch, most: int) -> list[slice]:
 
 def _example(run: Run, batch: Batch, part: slice, update: int) -> objective.Example:
     """A part of a batch on the device. The random numbers of a step are those of the whole batch over all processes, of which a process takes its rows."""
-    eps = None
-    if run.config.vae:
-        mine, world = len(batch.rows), runtime.world()
+    mine, world = len(batch.rows), runtime.world()
+    wanted = sampling.start_shape(run.config, batch.ids.shape[1:])
+    start = None
+    if wanted is not None:
         stream = np.random.SeedSequence(run.config.seed, spawn_key=(NOISE, run.state.step, update))
-        drawn = np.random.Generator(np.random.Philox(stream)).standard_normal((mine * world, Z_CHANNELS), np.float32)
-        eps = jt.array(drawn[runtime.rank() * mine :][:mine][part])
+        drawn = np.random.Generator(np.random.Philox(stream)).standard_normal((mine * world, *wanted), np.float32)
+        start = jt.array(drawn[runtime.rank() * mine :][:mine][part])
     condition = objective.one_hot(jt.array(np.ascontiguousarray(batch.ids[part])), run.channels)
-    return objective.Example(condition, sampling.on_device(np.ascontiguousarray(batch.photos[part])), eps)
+    photo = sampling.on_device(np.ascontiguousarray(batch.photos[part]))
+    eps, noise = (start, None) if run.config.vae else (None, start)
+    return objective.Example(condition, photo, eps, noise)
 
 
 def _follow(run: Run) -> None:
@@ -212,18 +226,22 @@ def _distance(run: Run, drawn: np.ndarray, photos: np.ndarray) -> float:
     return total / len(drawn)
 
 
-def _save(run: Run, journal: Journal | None, score: float | None) -> None:
-    """Write a checkpoint; the best so far is one whose pictures were scored on pairs that training does not see."""
+def _save(run: Run, journal: Journal | None) -> None:
     if journal is None:
         return
-    better = score is not None and bool(run.plan.held_out) and (run.state.best is None or score < run.state.best)
-    if better:
-        run.state.best = score
     folder = run.save()
-    if better:
-        checkpoint.note_best(run.folder, run.state.step, score)
-    checkpoint.prune(run.folder, run.config.keep_every)
     journal.note("checkpoint", str(folder.relative_to(run.folder)), step=run.state.step)
+
+
+def _keep_best(run: Run, journal: Journal | None, score: float | None) -> None:
+    """The best checkpoint so far is the one whose pictures, of pairs that training does not see, came nearest to their photos."""
+    if journal is None:
+        return
+    if score is not None and run.plan.held_out:
+        best = checkpoint.best_score(run.folder)
+        if best is None or score < best:
+            checkpoint.note_best(run.folder, run.state.step, score)
+    checkpoint.prune(run.folder, run.config.keep_every)
 
 
 @contextlib.contextmanager

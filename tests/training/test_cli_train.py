@@ -250,7 +250,7 @@ def test_a_run_whose_manifest_changed_is_not_resumed(trained, manifests, cache, 
     found["sources"][""]["path"] = str(other)
     (run / "config.json").write_text(json.dumps(found))
     done = train("--resume", run, "--device", "cpu", "--cache", cache, "--data", demo_set, cwd=tmp_path, check=False)
-    assert_refused(done, f"{other} changed since the run began", "put the old file back")
+    assert_refused(done, str(other), "changed since the run began", "put the old ones back")
 
 
 def test_a_finished_run_says_so_when_it_is_resumed(trained, cache, tmp_path):

@@ -233,7 +233,7 @@ def published(tmp_path_factory):
 
 def test_a_published_generator_draws_what_it_drew_in_pytorch(published, draw, monkeypatch):
     folder, stored = published
-    monkeypatch.setattr(sampling, "sample_z", lambda count, seed: stored["in/z"][seed : seed + count])
+    monkeypatch.setattr(sampling, "sample_start", lambda config, size, count, seed: stored["in/z"][seed : seed + count])
     drawn, failed = draw(folder / "latest_net_G.npz", folder / "labels", size="256x128")
     assert failed == 0
     for i, generated in enumerate(stored["eval/generated"]):
@@ -246,7 +246,7 @@ def test_a_published_generator_draws_what_it_drew_in_pytorch(published, draw, mo
 
 def test_weights_of_another_program_need_their_size(published, draw):
     folder, _ = published
-    with pytest.raises(GenerationError, match=r"starts from 2 cells of 128x128; 256x256 has others.*--size"):
+    with pytest.raises(GenerationError, match=r"starts from 2 cells of 128x128 pixels; 256x256 has others.*--size"):
         draw(folder / "latest_net_G.npz", folder / "labels", size="256x256")
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import shutil
+from types import SimpleNamespace
 
 import jittor_here  # noqa: F401  (skips where Jittor cannot run)
 import numpy as np
@@ -30,7 +30,10 @@ def test_config_json_says_all_that_the_run_was_started_with(trained, manifests):
     assert settings["feature_matching"] == 10.0  # neither: the default
     assert settings["phases"][0]["steps"] == STEPS
     manifest = manifests / "selection2.csv"
-    assert found["sources"] == {"": {"path": str(manifest), "sha256": file_digest(manifest)}}
+    source = found["sources"][""]
+    assert source["path"] == str(manifest)
+    assert source["sha256"] == file_digest(manifest)
+    assert source["pairs"] == "82"
     assert found["about"]["versions"].keys() == {"python", "numpy", "jittor", "pair-curation"}
     assert len(found["about"]["held_out"]) == 6
     started = run_folder.read(trained)
@@ -83,7 +86,7 @@ def test_checkpoints_are_plain_safetensors(trained):
         assert file.get_tensor("to_rgb.weight").shape == (3, 4, 3, 3)
         assert {file.get_tensor(name).dtype.name for name in file.keys()} == {"float32"}  # noqa: SIM118
     state = json.loads((folder / "state.json").read_text())
-    assert state.keys() == {"step", "phase", "step_of_phase", "best", "optimiser_steps", "seed"}
+    assert state.keys() == {"step", "phase", "step_of_phase", "optimiser_steps", "seed"}
     assert state["optimiser_steps"] == {"generator": STEPS, "discriminator": STEPS}
 
 
@@ -128,11 +131,20 @@ def test_what_is_no_run_is_refused(tmp_path, content, words):
         run_folder.read(tmp_path)
 
 
-def test_a_manifest_that_changed_is_refused(trained, tmp_path):
-    copy = tmp_path / "run"
-    copy.mkdir()
-    shutil.copy(trained / "config.json", copy)
-    started = run_folder.read(copy)
-    run_folder.check_sources(started, {"": started.sources[""]["sha256"]})
-    with pytest.raises(RunError, match=r"selection2\.csv changed since the run began; put the old file back"):
-        run_folder.check_sources(started, {"": "0" * 64})
+def test_a_plan_that_changed_is_refused(trained):
+    started = run_folder.read(trained)
+    source = started.sources[""]
+    packed = SimpleNamespace(
+        manifest_sha256=source["sha256"], key=source["packed"], pair_ids=range(82), classes=started.classes
+    )
+    packed = type("Packed", (SimpleNamespace,), {"__len__": lambda self: 82})(**vars(packed))
+    plan = SimpleNamespace(sources={"": packed}, sets=[packed], held_out=tuple(started.about["held_out"]))
+    run_folder.check_plan(started, plan)
+    plan.held_out = ("another",)
+    with pytest.raises(RunError, match="the pairs kept aside or the classes are not those of the run"):
+        run_folder.check_plan(started, plan)
+    packed.manifest_sha256 = "0" * 64
+    with pytest.raises(
+        RunError, match=r"selection2\.csv, its recipe or its files changed since the run began .*put the old ones back"
+    ):
+        run_folder.check_plan(started, plan)

@@ -62,10 +62,9 @@ def test_a_device_that_is_none_is_refused(not_started):
 
 
 def test_a_missing_jittor_is_answered_with_the_line_that_mends_it(monkeypatch):
-    monkeypatch.setattr(runtime, "compiled", lambda: True)
-    monkeypatch.setitem(sys.modules, "jittor", None)  # as if it were not installed
+    monkeypatch.setattr(runtime.importlib.util, "find_spec", lambda name: None)  # as if it were not installed
     with pytest.raises(RuntimeProblem, match="Jittor is not installed; pip install"):
-        runtime._import_jittor()
+        runtime.choose("cpu")
 
 
 # --- where it lives ---

@@ -16,7 +16,12 @@ def generator(config: TrainConfig, channels: int, size: tuple[int, int]):
     width, height = size
     if config.model == "tsit":
         start = (height // MULTIPLE, width // MULTIPLE)
-        more = {"style_stream": config.style_stream, "alpha": config.alpha, "downsample": config.downsample}
+        more = {
+            "style_stream": config.style_stream,
+            "alpha": config.alpha,
+            "downsample": config.downsample,
+            "noise_start": config.noise_start,
+        }
     else:
         start = (height >> HALVINGS[config.upsampling], width >> HALVINGS[config.upsampling])
         more = {"upsampling": config.upsampling}
