@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+comma := ,
 # Jittor runs on Python 3.10 to 3.12; asked when it is needed, for .venv is made by this Makefile
-TRAIN = $(shell $(BIN)/python -c 'import sys; print("[train]" if sys.version_info < (3, 13) else "")')
+TRAINS = $(shell $(BIN)/python -c 'import sys; print("yes" if sys.version_info < (3, 13) else "")')
 
 .PHONY: demo test lint help clean
 help:
@@ -28,12 +29,12 @@ $(BIN)/python:
 
 $(VENV)/demo-ready: pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) ..."
-	$(PIP) install -e '.$(TRAIN)'
+	$(PIP) install -e '.$(if $(TRAINS),[train])'
 	@touch $@
 
 $(VENV)/test-ready: pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) ..."
-	$(PIP) install -e '.[dev]' && $(PIP) install -e '.$(TRAIN)'
+	$(PIP) install -e '.$(if $(TRAINS),[dev$(comma)train],[dev])'
 	@./scripts/system_needs.sh $(BIN)/python mpi || true   # the tests that need it say that they are skipped
 	@touch $@ $(VENV)/demo-ready
 

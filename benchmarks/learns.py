@@ -55,6 +55,9 @@ def main() -> None:
     parser.add_argument("--latest", action="store_true", help="the last checkpoint, not that of the best validation")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--grid", type=Path, help="PNG to write: label map, generated, photo")
+    parser.add_argument(
+        "--without-photos", action="store_true", help="leave the photos out of it, where they may not be shown"
+    )
     parser.add_argument("--maps", type=int, default=8, help="held-out pairs in it: the first, in the order of the run")
     given = parser.parse_args()
     if given.maps < 1:
@@ -86,7 +89,7 @@ def main() -> None:
     _print_accuracy(found, truth, names, commonest)
     _print_recall(found, truth, names)
     if given.grid:
-        _write_grid(given.grid, started, held_out, trained, min(given.maps, len(truth)))
+        _write_grid(given.grid, started, held_out, trained, min(given.maps, len(truth)), not given.without_photos)
 
 
 def _plan(given: argparse.Namespace, started: Started) -> Plan:
@@ -104,12 +107,7 @@ def _plan(given: argparse.Namespace, started: Started) -> Plan:
         data=given.data or (Path(started.data) if started.data else None),
         on_skip=lambda fault: print(f"left out: {fault}", file=sys.stderr),
     )
-    run_folder.check_sources(started, {name: packed.manifest_sha256 for name, packed in plan.sources.items()})
-    if list(plan.held_out) != started.about["held_out"] or plan.sets[0].classes != started.classes:
-        raise SystemExit(
-            f"{given.run} held out other pairs than its manifests give now: files are missing or changed since. "
-            "Put them back, or give --cache with the packed set that the run was trained on"
-        )
+    run_folder.check_plan(started, plan)
     return plan
 
 
@@ -278,7 +276,7 @@ def _recall_line(name: str, share: float, recalls: Sequence[float]) -> str:
     return f"{name[:27]:28}{share:8.3f}{real:8.3f}{trained:10.3f}{untrained:11.3f}"
 
 
-def _write_grid(path: Path, started: Started, held_out: Batch, trained: np.ndarray, maps: int) -> None:
+def _write_grid(path: Path, started: Started, held_out: Batch, trained: np.ndarray, maps: int, photos: bool) -> None:
     """Label map, generated, photo of the first `maps` held-out pairs; an even number side by side in two halves."""
     from training import pictures
 
@@ -288,7 +286,7 @@ def _write_grid(path: Path, started: Started, held_out: Batch, trained: np.ndarr
         columns += [
             ("label map", pictures.label_picture(held_out.ids[part], classes.colours)),
             ("generated", trained[part]),
-            ("photo", held_out.photos[part]),
+            *([("photo", held_out.photos[part])] if photos else []),
         ]
     sheet = pictures.grid(columns)
     names = [*classes.names, "unknown"][: classes.channels]

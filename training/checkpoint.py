@@ -74,6 +74,8 @@ def save(run: Path, networks: Mapping[str, Arrays], optimisers: Arrays, state: M
             for name, arrays in networks.items():
                 save_file(arrays, temporary / f"{name}.safetensors")
             save_file(optimisers, temporary / "optimisers.safetensors")
+            for file in temporary.iterdir():
+                file.chmod(0o644)  # safetensors lets nobody else read them
             (temporary / STATE).write_text(json.dumps(dict(state), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     except Exception as error:
         if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":
