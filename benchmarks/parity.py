@@ -131,7 +131,7 @@ def _size(arrays: Arrays) -> tuple[int, int]:
 
 def _errors(arrays: Arrays, upsampling: str) -> Errors:
     from training import losses
-    from training.objective import Networks, generate, judge
+    from training.objective import generate, judge
     from training.runtime import jt
     from training.weights import trainable
 
@@ -163,7 +163,6 @@ def _errors(arrays: Arrays, upsampling: str) -> Errors:
 
     for network in parts.values():
         network.train()
-    networks = Networks(networks.generator, networks.discriminator, networks.encoder)
     fake, mu, logvar = generate(networks, example)
     on_fake, on_photo = judge(networks, example, fake, learn_from_photo=True)
     gan, matching = losses.generator_loss(on_fake), losses.feature_matching(on_fake, on_photo) * 10

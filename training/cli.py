@@ -8,6 +8,7 @@ generate --checkpoint runs/tsit-small-001 --labels DIR --out DIR
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -101,6 +102,9 @@ def _train(
 
         raise typer.Exit(look(sys.stdout))
     with _told():
+        from training import config as configs
+
+        how = How(device, data, cache, minutes, dry_run, quiet)
         settings = {
             "model": model, "steps": steps, "epochs": epochs, "batch_size": batch_size, "size": size, "learning_rate": learning_rate,
             "perceptual": perceptual, "seed": seed,
@@ -114,43 +118,34 @@ def _train(
                     "--resume takes its settings from the run; give it alone (with --device, --data, --cache, --minutes)",
                     2,
                 )
-            _go_on(resume, device, data, cache, minutes, dry_run, quiet)
+            _go_on(how, resume)
         else:
-            _begin(
-                sources,
-                preset,
-                curriculum,
-                settings,
-                set_ or [],
-                device,
-                out,
-                init_from or [],
-                data,
-                cache,
-                minutes,
-                dry_run,
-                quiet,
-            )
+            settings |= dict(configs.parse_setting(text) for text in set_ or [])
+            _begin(how, sources, preset, curriculum, settings, out, init_from or [])
+
+
+@dataclass(frozen=True)
+class How:
+    """How to run, whatever is trained: where data and decoded pairs are, on which device, for how long, how loud."""
+
+    device: str
+    data: Path | None
+    cache: Path | None
+    minutes: float
+    dry_run: bool
+    quiet: bool
 
 
 def _begin(
+    how: How,
     sources: dict[str, Path],
     preset: str,
     curriculum: str,
     settings: dict[str, Any],
-    assignments: list[str],
-    device: str,
     out: Path | None,
     init_from: list[Path],
-    data: Path | None,
-    cache: Path | None,
-    minutes: float,
-    dry_run: bool,
-    quiet: bool,
 ) -> None:
     """A new run."""
-    import dataclasses
-
     from training import config as configs
     from training import run_folder, runtime
 
@@ -159,52 +154,42 @@ def _begin(
             "nothing to train on; give --manifest selection2.csv (`curate build-selection` makes one), or --resume RUN",
             2,
         )
-    chosen = runtime.choose(device)
+    chosen = runtime.choose(how.device)
+    why = "as asked"
     if not preset:
         preset, why = configs.fitting(chosen.kind, chosen.memory)
-    else:
-        why = "as asked"
     config = configs.preset(preset)
     if curriculum:
-        config = dataclasses.replace(config, phases=_sized(configs.curriculum(curriculum), config, "size" in settings))
-    given = dict(settings)
-    given.update(configs.parse_setting(text) for text in assignments)
-    config = configs.changed(config, given)
+        config = replace(config, phases=_sized(configs.curriculum(curriculum), config, "size" in settings))
+    config = configs.changed(config, settings)
     _need_sources(config, sources)
     run = out or run_folder.fresh(RUNS, f"{config.model}-{preset}")
     if (run / run_folder.NAME).exists():
         _stop(f"{run} holds a run already; go on with `train --resume {run}` or choose another --out", 2)
-    if not quiet and runtime.rank() == 0:
+    if not how.quiet and runtime.rank() == 0:
         print(f"device  {chosen.kind}: {chosen.name} ({chosen.reason})", file=sys.stderr)
         print(f"preset  {preset} ({why})", file=sys.stderr)
-    _work(run, config, sources, data, cache, init_from, None, device, minutes, dry_run, quiet)
+    _work(how, run, config, sources, init_from, None)
 
 
-def _go_on(
-    run: Path, device: str, data: Path | None, cache: Path | None, minutes: float, dry_run: bool, quiet: bool
-) -> None:
+def _go_on(how: How, run: Path) -> None:
     """A run that was begun before."""
     from training import run_folder
 
     started = run_folder.read(run)
     sources = {name: Path(source["path"]) for name, source in started.sources.items()}
-    if data is None and started.data:
-        data = Path(started.data)
-    _work(run, started.config, sources, data, cache, [], started, device, minutes, dry_run, quiet)
+    if how.data is None and started.data:
+        how = replace(how, data=Path(started.data))
+    _work(how, run, started.config, sources, [], started)
 
 
 def _work(
+    how: How,
     run: Path,
     config: TrainConfig,
     sources: dict[str, Path],
-    data: Path | None,
-    cache: Path | None,
     init_from: list[Path],
     started: Started | None,
-    device: str,
-    minutes: float,
-    dry_run: bool,
-    quiet: bool,
 ) -> None:
     """Pack, build, train; `started` is what a run that goes on was begun with."""
     import json
@@ -222,16 +207,16 @@ def _work(
         if first:
             print(f"left out: {fault}", file=sys.stderr)
 
-    cache = cache or (Path(started.about["cache"]) if started else run.parent / PACKED)
-    plan = prepare(config, sources, cache, data=data, quiet=quiet or not first, on_skip=on_skip)
+    cache = how.cache or (Path(started.about["cache"]) if started else run.parent / PACKED)
+    plan = prepare(config, sources, cache, data=how.data, quiet=how.quiet or not first, on_skip=on_skip)
     if started:
         run_folder.check_plan(started, plan)
-    if dry_run:
+    if how.dry_run:
         if first:
             print(json.dumps(config.to_dict(), indent=1))
             print(plan.described(), file=sys.stderr)
         return
-    chosen = runtime.start(device)
+    chosen = runtime.start(how.device)
     from training import trainer
 
     work = _ready(plan, run, init_from, started)
@@ -243,10 +228,10 @@ def _work(
             "versions": runtime.versions(),
         }
         about |= {"cache": str(cache.resolve()), "init_from": [str(path) for path in init_from]}
-        run_folder.write(run, run_folder.started(plan, work.config, sources, data, about))
+        run_folder.write(run, run_folder.started(plan, work.config, sources, how.data, about))
         if init_from:  # a run that is killed early must not go on from other weights
             work.save()
-    if first and not quiet:
+    if first and not how.quiet:
         print(plan.described(), file=sys.stderr)
         print(f"run     {run}" + (f", from step {work.state.step}" if started else ""), file=sys.stderr)
     with trainer.signals_stop() as stop:
@@ -254,12 +239,12 @@ def _work(
         try:
             for fault in skipped if journal and not started else []:
                 journal.note("skipped", fault)
-            with Progress(plan.total, work.state.step, quiet=quiet or not first) as progress:
-                ended = trainer.train(work, journal, progress, stop, minutes)
+            with Progress(plan.total, work.state.step, quiet=how.quiet or not first) as progress:
+                ended = trainer.train(work, journal, progress, stop, how.minutes)
         finally:
             if journal:
                 journal.close()
-    if first and not quiet:
+    if first and not how.quiet:
         _say_end(run, ended, work.state.step, plan.total)
 
 
@@ -292,12 +277,10 @@ def _say_end(run: Path, ended: str, step: int, total: int) -> None:
 
 def _sized(phases, config, asked: bool):
     """A curriculum's phases, at the preset's size where a smaller preset was chosen on purpose."""
-    import dataclasses
-
     small = config.phases[0].size
     if asked or small[0] * small[1] >= phases[0].size[0] * phases[0].size[1]:
         return phases
-    return tuple(dataclasses.replace(phase, size=small, load_size=(0, 0)) for phase in phases)
+    return tuple(replace(phase, size=small, load_size=(0, 0)) for phase in phases)
 
 
 def _need_sources(config, sources: dict[str, Path]) -> None:
