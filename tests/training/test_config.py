@@ -177,7 +177,7 @@ def test_spade_takes_multiples_of_what_it_halves(upsampling, multiple):
 
 def test_the_vae_has_one_size():
     sizes = (Phase(epochs=1, size=(128, 128)), Phase(epochs=1, size=(256, 256)))
-    with pytest.raises(ConfigError, match="with vae = true the start has one size"):
+    with pytest.raises(ConfigError, match="z starts one size only: add --set vae=false"):
         TrainConfig(phases=sizes)
     assert TrainConfig(vae=False, phases=sizes).phases == sizes
 
