@@ -146,7 +146,9 @@ try:
 except KeyboardInterrupt:
     print('interrupted')
 """
-    assert started_elsewhere(program).stdout == "interrupted\n"
+    # a shell's background job ignores Ctrl-C from birth, and so would its children
+    listens = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    assert started_elsewhere(program, before=listens).stdout == "interrupted\n"
 
 
 def test_own_stdout_keeps_jittors_chatter_away(started_elsewhere):
