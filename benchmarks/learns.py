@@ -288,10 +288,8 @@ def _write_grid(path: Path, started: Started, held_out: Batch, trained: np.ndarr
             ("generated", trained[part]),
             *([("photo", held_out.photos[part])] if photos else []),
         ]
-    sheet = pictures.grid(columns)
-    names = [*classes.names, "unknown"][: classes.channels]
-    legend = pictures.legend(names, classes.colours, np.unique(held_out.ids[:maps]), sheet.shape[1])
-    pictures.save(path, np.concatenate([sheet, legend]))
+    sheet = pictures.grid_with_legend(columns, held_out.ids[:maps], classes.channel_names, classes.colours)
+    pictures.save(path, sheet)
 
 
 if __name__ == "__main__":

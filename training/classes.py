@@ -49,6 +49,11 @@ class TrainingClasses:
         """Channels of the one-hot input: the classes, and one more for unknown pixels where the space has them."""
         return len(self.names) + self.unknown
 
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Name by channel, "unknown" for the one of unknown pixels."""
+        return (*self.names, "unknown") if self.unknown else self.names
+
     @cached_property
     def colours(self) -> np.ndarray:
         """(channels, 3) uint8 RGB for display: that of the class a channel is named after; black for unknown."""

@@ -155,10 +155,7 @@ def _write_grid(path: Path, classes: TrainingClasses, shown: list[tuple[np.ndarr
         columns.append(
             ("generated" if count == 1 else f"generated {i + 1}", np.stack([drawn[i] for _, drawn in shown]))
         )
-    sheet = pictures.grid(columns)
-    names = [*classes.names, "unknown"][: classes.channels]
-    legend = pictures.legend(names, classes.colours, np.unique(maps), sheet.shape[1])
-    pictures.save(path, np.concatenate([sheet, legend]))
+    pictures.save(path, pictures.grid_with_legend(columns, maps, classes.channel_names, classes.colours))
 
 
 def _painter(checkpoint: Path, size: str, label_space: str, upsampling: str) -> Painter:

@@ -99,6 +99,14 @@ def grid(columns: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
     return sheet
 
 
+def grid_with_legend(
+    columns: Sequence[tuple[str, np.ndarray]], ids: np.ndarray, names: Sequence[str], colours: np.ndarray
+) -> np.ndarray:
+    """A grid, and below it the legend of the classes in its label maps `ids` (n, h, w); see `grid` and `legend`."""
+    sheet = grid(columns)
+    return np.concatenate([sheet, legend(names, colours, np.unique(ids), sheet.shape[1])])
+
+
 def legend(names: Sequence[str], colours: np.ndarray, present: Iterable[int], width: int) -> np.ndarray:
     """The classes that occur, by index: a field of the colour and the name, in as many lines as it takes.
 
@@ -106,7 +114,7 @@ def legend(names: Sequence[str], colours: np.ndarray, present: Iterable[int], wi
         names: class name by channel.
         colours: (C, 3) uint8 RGB by channel.
         present: channel indices that occur, such as np.unique(ids).
-        width: of the picture that it goes under: np.concatenate([picture, legend(..., picture.shape[1])]).
+        width: of the picture that it goes under.
 
     Returns:
         (H, width, 3) uint8 on white; H is 0 when nothing occurs.

@@ -197,11 +197,7 @@ def _look(run: Run, journal: Journal | None) -> float | None:
         ("generated", pictures.photo_of(drawn[:count])),
         ("photo", shown.photos[:count]),
     ]
-    sheet = pictures.grid(columns)
-    names = [*classes.names, "unknown"][: classes.channels]
-    sheet = np.concatenate(
-        [sheet, pictures.legend(names, classes.colours, np.unique(shown.ids[:count]), sheet.shape[1])]
-    )
+    sheet = pictures.grid_with_legend(columns, shown.ids[:count], classes.channel_names, classes.colours)
     path = run.folder / "samples" / f"step-{step:08d}.png"
     pictures.save(path, sheet)
     journal.picture(step, "samples", path)
