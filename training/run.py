@@ -14,6 +14,7 @@ import numpy as np
 from training import checkpoint, models, objective, perceptual, sampling, weights
 from training.adam import Adam
 from training.plan import Plan
+from training.runtime import jt
 
 VALIDATION = 2  # added to the seed, for the z of the validation pictures
 
@@ -39,8 +40,9 @@ class Run:
         self.networks = objective.Networks(
             models.generator(config, channels, size), models.discriminator(config, channels), models.encoder(config)
         )
-        for network in self._all():
-            weights.initialise(network, rng)
+        for network in vars(self.networks).values():
+            if network is not None:
+                weights.initialise(network, rng)
         self.average = models.generator(config, channels, size) if config.ema else None
         if self.average is not None:
             weights.load(self.average, weights.arrays(self.networks.generator), "the average")
@@ -58,38 +60,27 @@ class Run:
         self.config = dataclasses.replace(config, perceptual=loss.name if loss else "none")
         self.aims = objective.Objective(config.gan, config.feature_matching, config.perceptual_weight, config.kl, loss)
 
-    def _all(self) -> list:
-        found = [self.networks.generator, self.networks.discriminator, self.networks.encoder]
-        return [network for network in found if network is not None]
+    def _kept(self) -> dict[str, jt.nn.Module]:
+        """The networks that a checkpoint holds, by the name of their file."""
+        named = {**vars(self.networks), "generator_ema": self.average}
+        return {name: network for name, network in named.items() if network is not None}
 
     def save(self) -> Path:
         """Write a checkpoint of where the run stands."""
-        networks = {"generator": self.networks.generator, "discriminator": self.networks.discriminator}
-        if self.networks.encoder is not None:
-            networks["encoder"] = self.networks.encoder
-        if self.average is not None:
-            networks["generator_ema"] = self.average
+        networks = {name: weights.arrays(network) for name, network in self._kept().items()}
         moments = {f"{k}/{n}": a for k, o in self.optimisers.items() for n, a in o.arrays().items()}
         state = {
             **dataclasses.asdict(self.state),
             "optimiser_steps": {k: o.steps for k, o in self.optimisers.items()},
             "seed": self.config.seed,
         }
-        return checkpoint.save(self.folder, {k: weights.arrays(n) for k, n in networks.items()}, moments, state)
+        return checkpoint.save(self.folder, networks, moments, state)
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """Go on from a checkpoint. CheckpointError when it is of another model."""
         try:
-            weights.load(self.networks.generator, saved.networks["generator"], f"{saved.folder}/generator.safetensors")
-            weights.load(
-                self.networks.discriminator,
-                saved.networks["discriminator"],
-                f"{saved.folder}/discriminator.safetensors",
-            )
-            if self.networks.encoder is not None:
-                weights.load(self.networks.encoder, saved.networks["encoder"], f"{saved.folder}/encoder.safetensors")
-            if self.average is not None:
-                weights.load(self.average, saved.networks["generator_ema"], f"{saved.folder}/generator_ema.safetensors")
+            for name, network in self._kept().items():
+                weights.load(network, saved.networks[name], f"{saved.folder}/{name}.safetensors")
             for name, optimiser in self.optimisers.items():
                 own = {k.removeprefix(f"{name}/"): a for k, a in saved.optimisers.items() if k.startswith(f"{name}/")}
                 optimiser.load(own, saved.state["optimiser_steps"][name])
