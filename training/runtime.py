@@ -75,6 +75,7 @@ def start(device: str = "auto") -> Device:
     _prepare_environment(settings)
     with _kept_as_it_was():
         _jittor = _import_jittor()
+    _jittor.flags.python_path = str(_own_python())
     _jittor.flags.use_cuda = int(chosen.kind == "cuda")
     _device = chosen
     return chosen
@@ -83,7 +84,7 @@ def start(device: str = "auto") -> Device:
 def home() -> Path:
     """The folder of Jittor's compiled code and of the CUDA tree."""
     chosen = os.environ.get("JITTOR_HOME")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "pair-curation" / "jittor"
+    return Path(chosen).absolute() if chosen else Path.home() / ".cache" / "pair-curation" / "jittor"
 
 
 def compiled() -> bool:
@@ -173,7 +174,7 @@ def _cpu(reason: str) -> Device:
 def _prepare_environment(settings: dict[str, str]) -> None:
     home().mkdir(parents=True, exist_ok=True)
     processes = int(os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", 1))
-    os.environ.setdefault("JITTOR_HOME", str(home()))
+    os.environ["JITTOR_HOME"] = str(home())
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
     if processes > 1:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // processes)))
@@ -191,9 +192,20 @@ def _prepare_environment(settings: dict[str, str]) -> None:
 
 def _python_config() -> Path:
     """A stand-in for python3-config, which virtual environments often lack: it answers the two questions that Jittor asks."""
-    script = home() / f"python{sys.version_info[0]}.{sys.version_info[1]}-config"
     includes = " ".join(f"-I{p}" for p in dict.fromkeys(sysconfig.get_paths()[k] for k in ("include", "platinclude")))
     text = f'#!/bin/sh\ncase "$*" in *--extension-suffix*) echo "{sysconfig.get_config_var("EXT_SUFFIX")}";; *) echo "{includes}";; esac\n'
+    return _script(f"python{sys.version_info[0]}.{sys.version_info[1]}-config", text)
+
+
+def _own_python() -> Path:
+    """This Python as Jittor calls it for each kernel it compiles: with our home, since its programs write a note of their home into
+    ~/.cache/jittor, where the first ones, side by side, would read it half written (JSONDecodeError)."""
+    os.environ["JITTOR_PYTHON"] = sys.executable
+    return _script("python-of-jittor", '#!/bin/sh\nHOME="$JITTOR_HOME" exec "$JITTOR_PYTHON" "$@"\n')
+
+
+def _script(name: str, text: str) -> Path:
+    script = home() / name
     if not script.exists() or script.read_text() != text:
         temporary = script.with_name(f"{script.name}.{os.getpid()}")
         temporary.write_text(text)

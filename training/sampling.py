@@ -12,21 +12,17 @@ from training.runtime import jt
 AT_ONCE = 4  # pictures; bounds memory
 
 
-def start_shape(config: TrainConfig, size: tuple[int, int]) -> tuple[int, ...] | None:
-    """Shape of the random numbers that a picture of `size` (height, width) starts from: z, a noise map, or None where it starts from the label map."""
-    if config.vae:
-        return (Z_CHANNELS,)
-    return (3, size[0] // MULTIPLE, size[1] // MULTIPLE) if config.noise_start else None
+def sample_start(
+    config: TrainConfig, size: tuple[int, int], count: int, seed: int | np.random.SeedSequence
+) -> np.ndarray | None:
+    """What `count` pictures of `size` (height, width) start from, float32 of N(0, 1), the same for the same seed on every machine.
 
-
-def sample_start(config: TrainConfig, size: tuple[int, int], count: int, seed: int) -> np.ndarray | None:
-    """(count, ...) float32 of that shape from N(0, 1), the same for the same seed on every machine."""
-    shape = start_shape(config, size)
-    return (
-        None
-        if shape is None
-        else np.random.Generator(np.random.Philox(seed)).standard_normal((count, *shape), np.float32)
-    )
+    (count, 256) z for a VAE, a (count, 3, h, w) noise map, or None where a picture starts from its label map.
+    """
+    if not (config.vae or config.noise_start):
+        return None
+    shape = (Z_CHANNELS,) if config.vae else (3, size[0] // MULTIPLE, size[1] // MULTIPLE)
+    return np.random.Generator(np.random.Philox(seed)).standard_normal((count, *shape), np.float32)
 
 
 def encode_style(encoder: jt.nn.Module, photos: np.ndarray) -> np.ndarray:

@@ -132,12 +132,9 @@ def _parts(batch: Batch, most: int) -> list[slice]:
 def _example(run: Run, batch: Batch, part: slice, update: int) -> objective.Example:
     """A part of a batch on the device. The random numbers of a step are those of the whole batch over all processes, of which a process takes its rows."""
     mine, world = len(batch.rows), runtime.world()
-    wanted = sampling.start_shape(run.config, batch.ids.shape[1:])
-    start = None
-    if wanted is not None:
-        stream = np.random.SeedSequence(run.config.seed, spawn_key=(NOISE, run.state.step, update))
-        drawn = np.random.Generator(np.random.Philox(stream)).standard_normal((mine * world, *wanted), np.float32)
-        start = jt.array(drawn[runtime.rank() * mine :][:mine][part])
+    stream = np.random.SeedSequence(run.config.seed, spawn_key=(NOISE, run.state.step, update))
+    drawn = sampling.sample_start(run.config, batch.ids.shape[1:], mine * world, stream)
+    start = None if drawn is None else jt.array(drawn[runtime.rank() * mine :][:mine][part])
     condition = objective.one_hot(jt.array(np.ascontiguousarray(batch.ids[part])), run.channels)
     photo = sampling.on_device(np.ascontiguousarray(batch.photos[part]))
     eps, noise = (start, None) if run.config.vae else (None, start)

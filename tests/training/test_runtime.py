@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -122,6 +123,14 @@ print('as it was')
     assert not (
         tmp_path / ".cache" / "jittor"
     ).exists()  # where it would make its home the default of all Jittor programs
+
+
+def test_a_new_kernel_leaves_nothing_in_the_users_home(started_elsewhere, tmp_path):
+    # a number of its own makes a kernel that nobody has compiled yet; Jittor's own programs for it know only the environment
+    program = f"jt = runtime.jt\nprint((jt.array([1.0, 2.0]) * {time.time_ns()}.0 + 1.0).numpy().shape)"
+    done = started_elsewhere(program, HOME=str(tmp_path), JITTOR_HOME=str(runtime.home()))
+    assert done.stdout == "(2,)\n", done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_child_that_dies_does_not_take_this_process_along(started_elsewhere):
