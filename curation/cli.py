@@ -17,6 +17,8 @@ import curation
 from curation.options import ClassOptions, DataOptions, SelectionOptions, takes
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from curation.rules import Settings
     from curation.stages import Run
     from curation.workspace import Workspace
@@ -36,6 +38,9 @@ app = typer.Typer(
 
 TableOut = Annotated[
     Path | None, typer.Option("--out", help="Write the table as CSV into this folder, too.", show_default=False)
+]
+NoLabelError = Annotated[
+    bool, typer.Option("--no-label-error", help="Leave out label_error, the one score that is learned.")
 ]
 Manifests = Annotated[Path, typer.Option("--out", help="Where manifests go.")]
 MANIFESTS = Path("data_manifests")
@@ -234,6 +239,135 @@ def explain(
 
 
 @app.command()
+@takes(data=DataOptions)
+def sample(
+    data: DataOptions,
+    reason: Annotated[str, typer.Option("--reason", help="What to judge, e.g. backlight.", show_default=False)],
+    n: Annotated[int, typer.Option("--n", help="Pairs to pick.", min=1)] = 40,
+    reviews: Annotated[
+        list[Path] | None,
+        typer.Option("--reviews", help="Reviews so far; their pairs are not picked again.", show_default=False),
+    ] = None,
+    thresholds: Annotated[
+        Path | None,
+        typer.Option(help="The TOML file with the threshold in force, if not the default.", show_default=False),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="The table to fill in.")] = Path("sample.csv"),
+    no_label_error: NoLabelError = False,
+) -> None:
+    """Pick the pairs to review for one reason, so that 40 clicks find its threshold -> sample.csv.
+
+    Around the threshold, and fewer the farther from it. Write into the column verdict: drop where the reason is right
+    and the pair should go, keep where not, nothing where you cannot say. Then: curate calibrate sample.csv
+    """
+    import shlex
+
+    from curation import review_sample, stages
+    from curation.reviews import check_reason, of_known_pairs, read_reviews, unknown_pairs
+    from curation.workspace import write_csv
+
+    with _explained():
+        check_reason(reason)
+        usual = _in_force(None, reason)
+        threshold = _in_force(thresholds, reason)
+        threshold = usual if threshold is None else threshold
+        if out.is_file() and len(read_reviews([out])):
+            _stop(f"{out} holds verdicts. Keep them: add --reviews {out} and name another file with --out.", 2)
+        done = read_reviews(reviews or [])
+    with _started(data) as (run, workspace):
+        scores = stages.score(run, workspace, not no_label_error)
+        values = _scores_of(scores, reason)
+        done, unknown = of_known_pairs(done, scores["pair_id"])
+        if unknown:
+            typer.echo(f"curate: {unknown_pairs(unknown)}", err=True)
+        seen = done.loc[done["reason"] == reason, "pair_id"]
+        table = review_sample.sample(values, reason, threshold, n, seen)
+        write_csv(out, table)
+        if not data.quiet:
+            work = [] if data.work == DataOptions.work else ["--work", str(data.work)]
+            names = [str(out), *map(str, reviews or [])]
+            over = int((table["score"] >= threshold).sum())
+            typer.echo(
+                f"{len(table):,} of {len(values):,} pairs, {over:,} of them at or above the {reason} threshold {threshold:g}. "
+                f"Look at each, and write drop or keep into the column verdict:\n"
+                f"  {shlex.join(['curate', 'explain', table['pair_id'][0], '--open', *work])}\n"
+                f"then:\n  {shlex.join(['curate', 'calibrate', *names, '--reason', reason, *work])}"
+            )
+        _done(data.quiet, out)
+
+
+@app.command()
+@takes(data=DataOptions)
+def calibrate(
+    data: DataOptions,
+    reviews: Annotated[
+        list[Path],
+        typer.Argument(metavar="REVIEWS...", help="CSV files with pair_id,reason,verdict.", show_default=False),
+    ],
+    precision: Annotated[
+        float, typer.Option(help="Share of the rejected pairs that you would reject, too.", min=0.05, max=1)
+    ] = 0.9,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help="Only this one. Default: all that are reviewed.", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="The thresholds; other lines of the file stay.")] = Path(
+        "thresholds.toml"
+    ),
+    no_label_error: NoLabelError = False,
+) -> None:
+    """Find the thresholds that agree with your own judgement -> thresholds.toml, WORK/calibration.csv.
+
+    REVIEWS: tables as `curate sample` writes them, with verdicts drop or keep; more columns are welcome (reviewer, time, note).
+    For each reason the lowest threshold with the wanted precision, estimated for the whole data set; calibration.csv
+    gives for each score how probably you would drop the pair. Then: curate build-selection --thresholds thresholds.toml
+    """
+    from functools import partial
+
+    import pandas as pd
+
+    from curation import calibration, stages
+    from curation.review_sample import sample_line
+    from curation.reviews import SCORED, ReviewError, check_reason, of_known_pairs, read_reviews, unknown_pairs
+    from curation.workspace import write_csv
+
+    with _explained():
+        said = read_reviews(reviews)
+        wanted = [check_reason(reason)] if reason else [r for r in SCORED if (said["reason"] == r).any()]
+        if not wanted:
+            without = "no verdict yet" if said.empty else "verdicts only for reasons without a score"
+            raise ReviewError(
+                f"{', '.join(map(str, reviews))}: {without}. `curate sample --reason backlight` picks pairs."
+            )
+        before = {r: _in_force(out if out.exists() else None, r) for r in wanted}
+    _may_write(out.parent)
+    with _started(data) as (run, workspace):
+        scores = stages.score(run, workspace, not no_label_error)
+        said, unknown = of_known_pairs(said, scores["pair_id"])
+        if unknown:
+            typer.echo(f"curate: {unknown_pairs(unknown)}", err=True)
+        found, failed = {}, []
+        elsewhere = None if data.work == DataOptions.work else data.work
+        for r in wanted:
+            more = partial(sample_line, r, reviews, elsewhere)
+            try:
+                found[r] = calibration.calibrate(
+                    r, _scores_of(scores, r), said[said["reason"] == r], before[r], precision, more
+                )
+            except ReviewError as error:
+                failed.append(str(error))
+        if not found:
+            raise ReviewError("\n".join(failed))
+        calibration.update_thresholds(out, found)
+        steps = workspace.folder / "calibration.csv"
+        write_csv(steps, pd.concat([c.steps for c in found.values()]))
+        if not data.quiet:
+            calibration.print_calibrations(list(found.values()), precision)
+        for line in failed:
+            typer.echo(f"curate: {line}", err=True)
+        _done(data.quiet, steps, out)
+
+
+@app.command()
 def verify(
     manifest: Annotated[Path, typer.Argument(help="A manifest, e.g. data_manifests/selection2.csv.")],
     data: Annotated[
@@ -312,6 +446,27 @@ def _settings(selection: SelectionOptions) -> Settings:
         chosen |= parse_assignments(selection.set_ or [])
         keeper = tuple(word.strip() for word in selection.keeper.split(",") if word.strip())
         return Settings(selection.level, chosen, selection.keep_per_class, keeper, selection.target_size)
+
+
+def _in_force(thresholds: Path | None, reason: str) -> float | None:
+    """The threshold of a reason: of a file, else the usual one; None where the file switches it off."""
+    from curation.rules import RULES, Settings
+    from curation.thresholds import read_thresholds
+
+    usual = {rule.reason: rule.threshold for rule in RULES}
+    return (usual | dict(Settings(thresholds=read_thresholds(thresholds) if thresholds else {}).thresholds))[reason]
+
+
+def _scores_of(table: pd.DataFrame, reason: str) -> pd.Series:
+    """The score of a reason, by pair id, of the pairs that have one."""
+    from curation.reviews import ReviewError
+
+    values = table.set_index("pair_id")[reason].dropna() if reason in table else table[:0]
+    if values.empty:
+        raise ReviewError(
+            f"No pair has a {reason} score. Label maps, or more of them, may lack; `curate score` says why."
+        )
+    return values
 
 
 @contextmanager

@@ -1,36 +1,43 @@
-"""Coupling: the two classes that interleave widest, in two strong colours; all else grey."""
+"""Coupling: the pair of classes that interleaves most, in two strong colours over the grey photo; all else dim."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from curation.evidence.marks import NO_CLASS, ORANGE, blend, grey, name_of
+from curation.evidence.marks import ORANGE, blend, grey, name_of
 from curation.evidence.panel import Panel, Picture, percent
 from curation.evidence.plain import label_panel
 from curation.evidence.seen import SeenPair
-from curation.scores.coupling import interleaved_area, interleavings
+from curation.scores.coupling import fragments, heaviest_first, interleaved_area, interleavings, why
 
-FIRST, SECOND = ORANGE, (0, 70, 200)
+FIRST, SECOND = ORANGE, (0, 70, 200)  # told apart by their lightness, too
+STRONG, DIM = 0.75, 0.7  # opacity of the colours; of the paper over what does not interleave
+PAPER = 235
 
 
 def show(pair: SeenPair) -> Picture:
-    """Photo, and the two classes; bright where they interleave, faded elsewhere."""
+    """Photo, label map, and the two classes where they interleave."""
     photo = Panel(pair.display, "photo")
     if pair.ids is None:
         return Picture(((photo,),), "there is no label map")
-    found = interleavings(pair.ids)
+    found, noise = interleavings(pair.ids), fragments(pair.ids)
+    says = why(found, noise, None, [name_of(pair.space, index) for index in range(len(pair.space.names))])
+    label = label_panel(pair)
     if not found:
-        return Picture(((photo, label_panel(pair)),), "no two classes interleave")
-    widest, area = found[0], interleaved_area(pair.ids)
-    first, second = (name_of(pair.space, c) for c in (widest.first, widest.second))
-    ids, area_shown = pair.enlarge(pair.ids), pair.enlarge(area)
-    colours = np.full(pair.display.shape, NO_CLASS, np.uint8)
-    colours[ids == widest.first], colours[ids == widest.second] = FIRST, SECOND
-    faded = blend(grey(pair.display), colours, 0.25)
-    faded[area_shown] = colours[area_shown]
-    says = f"{first} (orange) / {second} (blue) interleave over {percent(widest.share)} of the picture"
+        return Picture(((photo, label),), says)
+    most, area = heaviest_first(found)[0], interleaved_area(pair.ids)
+    first, second = (name_of(pair.space, index) for index in (most.first, most.second))
+    caption = f"{first} (orange) and {second} (blue) interleave over {percent(most.share)} of the picture"
     if len(found) > 1:
-        says += f"; all classes together over {percent(area.mean())}"
-    return Picture(
-        ((photo, Panel(faded, says)),), f"{first}/{second} interleave over {percent(widest.share)} of the picture"
-    )
+        caption += f"; all classes together over {percent(area.mean())}"
+    return Picture(((photo, label, Panel(_marked(pair, area, most.first, most.second), caption)),), says)
+
+
+def _marked(pair: SeenPair, area: np.ndarray, first: int, second: int) -> np.ndarray:
+    """Grey photo under paper; the two classes in their colours where they interleave."""
+    photo, ids, area = grey(pair.display), pair.enlarge(pair.ids), pair.enlarge(area)
+    marked = blend(photo, np.full_like(photo, PAPER), DIM)
+    for index, colour in ((first, FIRST), (second, SECOND)):
+        here = area & (ids == index)
+        marked[here] = blend(photo, np.full_like(photo, colour), STRONG)[here]
+    return marked

@@ -26,9 +26,9 @@ class Score:
 
 
 SCORES: dict[str, Score] = {
-    "backlight": Score("strongly backlit: a dark mass before a bright ground", backlight.measure),
+    "backlight": Score("strongly backlit: a dark mass before a bright ground", backlight.measure, version=2),
     "label_error": Score("the label map does not fit the photo", None),
-    "coupling": Score("classes of the label map interleave at a fine scale", coupling.measure),
+    "coupling": Score("classes interleave at a fine scale, or their borders are noise", coupling.measure, version=2),
     "blur": Score("nothing in the photo is sharp", blur.measure, version=2),
     "dark": Score("hardly any light", dark.measure),
     "overexposed": Score("a large part burnt out to white", overexposed.measure),

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from curation import evidence
-from curation.evidence import backlight, blur, dark, equivalence_class, label_error, overexposed
+from curation.evidence import blur, dark, equivalence_class, label_error, overexposed
 from curation.evidence.marks import name_of, write_in
 from curation.evidence.panel import Panel, Picture, draw, drawable, percent, wrap
 from curation.evidence.seen import SeenPair
 from curation.label_space_files import load_builtin
 from curation.rules import RULES, Settings, select
-from curation.scores.backlight import two_tones
 from curation.scores.view import LEVELS, ramp
 
 EVERYTHING = {name: 0.5 for name in ("dark", "overexposed", "blur", "low_information")}
@@ -90,14 +89,6 @@ def test_label_error_finds_the_place(curated):
     truth[:8, : round(32 / 96 * 32)] = True
     assert (dispute.given, dispute.looks) == (2, 0)
     assert (dispute.area & truth).sum() / (dispute.area | truth).sum() > 0.7
-
-
-def test_backlight_marks_the_split_that_the_score_takes_its_stops_from(seen):
-    one = seen["backlight"]
-    stops, _ = two_tones(one.view.log_luminance_histogram)
-    below, light = backlight.dark_side(one), one.view.luminance
-    assert np.log2(light[~below].mean() / light[below].mean()) == pytest.approx(stops, abs=0.15)
-    assert f"{stops:.1f} stops below" in evidence.show("backlight", one).says
 
 
 def test_the_limit_of_dark_is_where_the_score_crosses_its_threshold():

@@ -15,16 +15,13 @@ from curation.label_space_files import load_builtin
 from curation.scores import (
     SCORES,
     Score,
-    backlight,
     blur,
-    coupling,
     dark,
     low_information,
     measure_all,
     monochrome,
     overexposed,
 )
-from curation.scores.coupling import Interleaving, boundaries, edge_density, interleaved_area, interleavings
 from curation.scores.view import LEVELS, LINEAR, View, ramp
 
 STANFORD = load_builtin("stanford8")
@@ -195,145 +192,6 @@ def test_role_is_where_the_label_map_shows_it():
     assert view_of(outdoors(), two_classes(), nothing).role("sky") is None
     unknown = np.full((192, 256), UNKNOWN, np.uint8)
     assert not view_of(outdoors(), unknown).role("sky").any()
-
-
-# --- backlight ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ids", [None, two_classes()], ids=["photo only", "with labels"])
-def test_a_bright_sky_over_a_black_ground_is_backlight(ids):
-    assert backlight.measure(view_of(outdoors(240, 8), ids)) > 0.9
-    assert backlight.measure(view_of(outdoors(215, 110), ids)) < 0.1
-    assert backlight.measure(view_of(outdoors(150, 110), ids)) < 0.1
-
-
-@pytest.mark.parametrize("ids", [None, two_classes()], ids=["photo only", "with labels"])
-def test_backlight_rises_as_the_ground_goes_dark(ids):
-    values = [backlight.measure(view_of(outdoors(235, ground), ids)) for ground in (130, 110, 80, 60, 40, 25, 15)]
-    assert rises(values, by=0.9)
-
-
-@pytest.mark.parametrize("ids", [None, two_classes()], ids=["photo only", "with labels"])
-def test_a_night_picture_is_dark_and_not_backlight(ids):
-    night = view_of((outdoors() * 0.1).astype(np.uint8), ids)
-    assert dark.measure(night) > 0.9
-    assert backlight.measure(night) < 0.1
-
-
-def test_two_tones_of_two_levels_is_exact():
-    histogram = np.zeros(LEVELS)
-    histogram[100], histogram[180] = 0.7, 0.3  # 80 steps of 1/20 stop apart
-    assert backlight.two_tones(histogram) == pytest.approx((4.0, 1.0))
-    histogram[[99, 101]] = histogram[100] = 0.7 / 3
-    stops, eta = backlight.two_tones(histogram)
-    assert stops == pytest.approx(4.0, abs=0.01)
-    assert 0.99 < eta < 1
-
-
-def test_two_tones_of_one_level_is_nothing():
-    histogram = np.zeros(LEVELS)
-    histogram[50] = 1
-    assert backlight.two_tones(histogram) == (0, 0)
-
-
-def test_the_split_of_an_even_histogram_explains_three_quarters():
-    assert backlight.two_tones(np.full(LEVELS, 1 / LEVELS))[1] == pytest.approx(0.75, abs=1e-3)
-
-
-def test_sky_stops_are_the_stops_between_sky_and_the_rest():
-    photo = flat(0, 0, 0)
-    photo[:192] = 255
-    assert backlight.sky_stops(view_of(photo, two_classes())) == pytest.approx(math.log2(1.001 / 0.001), abs=1e-3)
-    assert backlight.sky_stops(view_of(flat(90, 90, 90), two_classes())) == pytest.approx(0, abs=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("rows", "usable"), [(0, False), (9, False), (10, True), (182, True), (183, False), (192, False)]
-)
-def test_a_sky_below_a_twentieth_of_the_picture_or_all_of_it_says_nothing(rows, usable):
-    ids = np.full((192, 256), GRASS, np.uint8)
-    ids[:rows] = SKY
-    assert (backlight.sky_stops(view_of(outdoors(), ids)) is not None) is usable
-
-
-# --- coupling -----------------------------------------------------------------------------------
-
-
-def test_boundaries_are_counted_right_and_below_and_not_against_unknown():
-    ids = np.array([[0, 0, 1], [0, 2, 1], [255, 2, 255]], np.uint8)
-    assert boundaries(ids).tolist() == [[0, 2, 0], [1, 1, 0], [0, 0, 0]]
-    assert boundaries(np.full((3, 4), 7, np.uint8)).tolist() == [[0] * 4] * 3
-    assert boundaries(np.array([[3]], np.uint8)).tolist() == [[0]]
-    assert boundaries(np.array([[0, 1], [1, 0]], np.uint8)).tolist() == [[2, 1], [1, 0]]
-
-
-def test_edge_density_of_one_straight_boundary_is_a_sixteenth():
-    ids = np.zeros((64, 256), np.uint8)
-    ids[:, 128:] = 1
-    density = edge_density(boundaries(ids))
-    assert density.dtype == np.float32
-    near = abs(np.arange(256) - 127) < 7
-    assert density[32, near] == pytest.approx(1 / 16)
-    assert (density[:, :110] == 0).all()
-
-
-def test_edge_density_of_stripes_is_one_over_their_width():
-    for width in (1, 2, 4, 8):
-        ids = np.tile((np.arange(256) // width % 2).astype(np.uint8), (64, 1))
-        assert edge_density(boundaries(ids))[32, 32:224] == pytest.approx(1 / width)
-
-
-def test_three_straight_boundaries_through_a_window_are_not_interleaved_and_four_are():
-    for width, share in ((5.34, 0), (4, 1)):
-        ids = np.tile((np.arange(256) / width).astype(int) % 2, (64, 1)).astype(np.uint8)
-        assert interleaved_area(ids)[16:48, 16:240].mean() == share
-
-
-def test_coupling_is_a_half_where_15_percent_interleave():
-    def striped(share):
-        ids = np.zeros((192, 256), np.uint8)
-        ids[:, : round(256 * share)] = np.arange(round(256 * share)) // 2 % 2
-        return coupling.measure(view_of(outdoors(), ids))
-
-    values = [striped(share) for share in (0, 0.05, 0.1, 0.14, 0.2, 0.4, 1)]
-    assert rises(values, by=0.9)
-    assert values[0] == pytest.approx(ramp(0, 0, 0.3))
-    assert striped(38 / 256) == pytest.approx(0.5, abs=0.2)
-    assert values[-1] == pytest.approx(1)
-
-
-def test_plain_label_maps_do_not_interleave():
-    assert coupling.measure(view_of(outdoors(), two_classes())) < 0.05
-    assert interleavings(two_classes()) == []
-    assert interleavings(np.full((192, 256), UNKNOWN, np.uint8)) == []
-
-
-def test_noise_against_unknown_does_not_interleave():
-    ids = np.where(np.random.default_rng(0).random((192, 256)) < 0.5, GRASS, UNKNOWN).astype(np.uint8)
-    assert coupling.measure(view_of(outdoors(), ids)) < 0.05
-
-
-def test_interleavings_name_the_classes_and_their_share_widest_first():
-    ids = np.full((192, 256), 9, np.uint8)
-    ids[:, :128] = np.where(np.arange(128) % 2, 3, 7)
-    ids[:48, 192:] = np.where(np.arange(64) % 2, 0, 2)
-    first, second = interleavings(ids)[:2]
-    assert (first.first, first.second) == (3, 7)
-    assert (second.first, second.second) == (0, 2)
-    assert first.share == pytest.approx(0.5, abs=0.04)
-    assert second.share == pytest.approx(1 / 16, abs=0.02)
-    assert sum(i.share for i in interleavings(ids)) == pytest.approx(interleaved_area(ids).mean())
-
-
-def test_interleavings_of_a_checkerboard_are_all_of_it():
-    ids = (np.indices((192, 256)).sum(0) % 2).astype(np.uint8)
-    assert interleavings(ids) == [Interleaving(0, 1, 1.0)]
-
-
-def test_a_picture_smaller_than_the_preview_is_judged_at_the_same_scale():
-    ids = np.tile((np.arange(256) // 4 % 2).astype(np.uint8), (192, 1))
-    large, small = (coupling.measure(view_of(outdoors(), i)) for i in (ids, ids[::2, ::2]))
-    assert large == pytest.approx(small, abs=0.05)
 
 
 # --- blur, dark, overexposed, monochrome, low information -----------------------------------------

@@ -1,0 +1,157 @@
+"""Reviews: what people said of a reason against a pair, as a table that any program can write.
+
+Enters: CSV files with the columns `pair_id,reason,verdict[,reviewer,time,note]`; others are passed over. A verdict is "drop" (the
+reason is right, the pair should go) or "keep"; a row without one is not reviewed yet. Leaves: one row a pair and reason
+with the share of its reviewers who would drop it.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pandas as pd
+
+from curation.rules import RULES, STRUCTURAL, RuleError
+
+NEEDED = ("pair_id", "reason", "verdict")
+VERDICTS = ("keep", "drop")
+REASONS = [rule.reason for rule in RULES]
+SCORED = [rule.reason for rule in RULES if rule.threshold is not None and rule.reason not in STRUCTURAL]
+EXAMPLES = 3  # named in a message
+
+
+class ReviewError(RuleError):
+    """Reviews that cannot be read, or do not say enough; the message says which and the way out."""
+
+
+def read_reviews(files: Iterable[Path]) -> pd.DataFrame:
+    """Read and check files of reviews -> columns pair_id, reason, drop (share of reviewers, in [0, 1]), reviewers (how many).
+
+    One row for each pair and reason with a verdict, in their order. The last verdict of a reviewer counts: last by `time` (ISO 8601)
+    where every row has one, else by place, later files last. Rows without a name are one and the same reviewer.
+
+    Raises ReviewError: no such file, no such column, reason or verdict, each with its row (the header is row 1).
+    """
+    rows = [row for file in files for row in _rows(Path(file))]
+    if rows and all(row["when"] for row in rows):
+        rows.sort(key=lambda row: row["when"])
+    last = {(row["pair_id"], row["reason"], row["reviewer"]): row["verdict"] == "drop" for row in rows}
+    said: dict[tuple[str, str], list[bool]] = {}
+    for (pair_id, reason, _), drop in last.items():
+        said.setdefault((pair_id, reason), []).append(drop)
+    table = [(*key, sum(drops) / len(drops), len(drops)) for key, drops in sorted(said.items())]
+    return pd.DataFrame(table, columns=["pair_id", "reason", "drop", "reviewers"])
+
+
+def of_known_pairs(reviews: pd.DataFrame, ids: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The reviews whose pair is among `ids`, and the pair ids that are not.
+
+    Spreadsheets turn 0000051 into 51: such an id is taken for the one pair that it can mean. Raises ReviewError when no review
+    fits, for then they are about another data set.
+    """
+    ids = list(ids)
+    known, meant = set(ids), {}
+    for pair_id in ids:
+        bare = pair_id.lstrip("0")
+        meant[bare] = None if bare in meant else pair_id
+    found = [p if p in known else meant.get(p.lstrip("0")) for p in reviews["pair_id"]]
+    fits = pd.Series([p is not None for p in found], index=reviews.index, dtype=bool)
+    unknown = sorted(set(reviews.loc[~fits, "pair_id"]))
+    if len(reviews) and not fits.any():
+        raise ReviewError(
+            f"None of the {len(unknown):,} reviewed pairs ({_named(unknown)}) is in this data set, whose ids look like "
+            f"{_named(ids)}. Name the WORK of the reviewed set with --work."
+        )
+    kept = reviews.assign(pair_id=found)[fits]
+    return kept.drop_duplicates(["pair_id", "reason"], keep="last").reset_index(drop=True), unknown
+
+
+def check_reason(reason: str) -> str:
+    """The reason, when it has a score whose threshold can be moved. Raises ReviewError with the nearest one."""
+    if reason in SCORED:
+        return reason
+    if reason in REASONS:
+        raise ReviewError(
+            f"{reason} is not read off a score, so it has no threshold to find. With one: {_all(SCORED)}."
+        )
+    raise ReviewError(f'No reason "{reason}"; the nearest is "{_nearest(reason, SCORED)}". Known: {_all(SCORED)}.')
+
+
+def unknown_pairs(unknown: list[str]) -> str:
+    """The line that tells of reviews left out because this data set lacks their pair."""
+    return f"{len(unknown):,} reviewed pairs are not in this data set and are left out ({_named(unknown)})"
+
+
+def _rows(file: Path) -> list[dict]:
+    """The rows of one file that have a verdict, checked: texts, and `when` (datetime or None)."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")  # spreadsheets put a mark in front
+    except FileNotFoundError:
+        raise ReviewError(
+            f"{file} does not exist. `curate sample --reason backlight` writes a table to fill in."
+        ) from None
+    except IsADirectoryError:
+        raise ReviewError(f"{file} is a folder; name a CSV file of reviews.") from None
+    except UnicodeDecodeError:
+        raise ReviewError(f"{file} is not text in UTF-8. Save it as CSV (UTF-8).") from None
+    header = text.split("\n", 1)[0]
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in header and "," not in header else ",")
+    try:
+        columns = [name.strip().lower() for name in next(lines, [])]
+        missing = [name for name in NEEDED if name not in columns]
+        if missing:
+            has = _all(columns) if any(columns) else "none"
+            raise ReviewError(
+                f"{file} lacks the column {_all(missing)}; it has {has}. The first line must name {_all(NEEDED)}."
+            )
+        return [row for cells in lines if (row := _row(columns, cells, f"{file}, row {lines.line_num}"))]
+    except csv.Error as error:
+        raise ReviewError(f"{file}, row {lines.line_num}: {error}. Save it as CSV again.") from None
+
+
+def _row(columns: list[str], cells: list[str], where: str) -> dict | None:
+    if any(cell.strip() for cell in cells[len(columns) :]):
+        raise ReviewError(
+            f"{where} has {len(cells)} cells under {len(columns)} columns. Put a text with commas in quotes."
+        )
+    row = dict.fromkeys(("reviewer", "time"), "") | {n: c.strip() for n, c in zip(columns, cells, strict=False)}
+    verdict = row.get("verdict", "").lower()
+    if not verdict:
+        return None
+    if verdict not in VERDICTS:
+        raise ReviewError(f'{where}: no verdict "{row["verdict"]}". Write keep or drop, or leave it empty.')
+    if not row["pair_id"]:
+        raise ReviewError(f"{where} has a verdict and no pair_id. Name the pair or remove the row.")
+    if row["reason"] not in REASONS:
+        near = _nearest(row["reason"], REASONS)
+        raise ReviewError(f'{where}: no reason "{row["reason"]}"; the nearest is "{near}". Known: {_all(REASONS)}.')
+    return row | {"verdict": verdict, "when": _when(row["time"], where)}
+
+
+def _when(text: str, where: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        when = datetime.fromisoformat(text.removesuffix("Z") + "+00:00" * text.endswith("Z"))
+    except ValueError:
+        raise ReviewError(
+            f'{where}: "{text}" is no time. Write it as 2026-05-31T14:05:00, or leave all times empty.'
+        ) from None
+    return when if when.tzinfo else when.replace(tzinfo=timezone.utc)  # without a zone: UTC
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    return difflib.get_close_matches(word, known, 1, 0)[0]
+
+
+def _named(ids: list[str]) -> str:
+    return ", ".join(ids[:EXAMPLES]) + (", ..." if len(ids) > EXAMPLES else "")
+
+
+def _all(words: Iterable[str]) -> str:
+    return ", ".join(words)
