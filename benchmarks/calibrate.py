@@ -2,7 +2,7 @@
 
     python -m benchmarks.calibrate --data planted1 [--data planted2 ...] [--seed 1] [--judged stanford_backlit.csv]
 
-Each DATA has images/, labels/, classes.json and truth.csv (pair_id, defect, detail), as for benchmarks.planted. A simulated reviewer
+Each DATA has images/, labels/, classes.json and truth.csv (pair_id, defect, detail), as for benchmarks.detectors. A simulated reviewer
 follows truth.csv and clicks wrong 5 times in 100. For backlight, truth.csv knows only the planted cases though real photos are
 backlit, too: --judged names a CSV (stem, judgement) of photos judged by eye; "backlit" counts as planted, "borderline" is decided by
 a coin, anew in each repetition.
@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.measured import machine
-from benchmarks.planted import SCORE_OF
+from benchmarks.against_truth import SCORE_OF
 from curation import calibration, stages
 from curation.review_sample import sample
 from curation.reviews import ReviewError

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import curation
-from curation.options import ClassOptions, DataOptions, SelectionOptions, takes
+from curation.options import ClassOptions, DataOptions, JudgeOptions, SelectionOptions, takes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,9 +38,6 @@ app = typer.Typer(
 
 TableOut = Annotated[
     Path | None, typer.Option("--out", help="Write the table as CSV into this folder, too.", show_default=False)
-]
-NoLabelError = Annotated[
-    bool, typer.Option("--no-label-error", help="Leave out label_error, the one score that is learned.")
 ]
 Manifests = Annotated[Path, typer.Option("--out", help="Where manifests go.")]
 MANIFESTS = Path("data_manifests")
@@ -76,9 +73,10 @@ def index(
 
 
 @app.command()
-@takes(data=DataOptions)
+@takes(data=DataOptions, judge=JudgeOptions)
 def score(
     data: DataOptions,
+    judge: JudgeOptions,
     csv_file: Annotated[
         Path | None, typer.Argument(metavar="[CSV_FILE]", help="Where --csv writes.", show_default=False)
     ] = None,
@@ -86,9 +84,6 @@ def score(
         bool, typer.Option("--csv", help="Write the table as CSV, too: to CSV_FILE, OUT or WORK/scores.csv.")
     ] = False,
     out: TableOut = None,
-    no_label_error: Annotated[
-        bool, typer.Option("--no-label-error", help="Leave out label_error, the one score that is learned.")
-    ] = False,
 ) -> None:
     """Measure each pair once -> WORK/scores.parquet. Also on a folder of photos without label maps.
 
@@ -103,7 +98,7 @@ def score(
             f"What is {csv_file} for? Name the data set with --data, or write the table there with --csv."
         )
     with _started(data) as (run, workspace):
-        table = stages.score(run, workspace, not no_label_error)
+        table = stages.score(run, workspace, judge.chosen)
         if not data.quiet:
             print_scores(table)
         written = _as_csv(out, workspace.scores)
@@ -133,9 +128,13 @@ def group(data: DataOptions, classes: ClassOptions, out: TableOut = None) -> Non
 
 
 @app.command("build-selection")
-@takes(selection=SelectionOptions, data=DataOptions, classes=ClassOptions)
+@takes(selection=SelectionOptions, data=DataOptions, classes=ClassOptions, judge=JudgeOptions)
 def build_selection(
-    selection: SelectionOptions, data: DataOptions, classes: ClassOptions, out: Manifests = MANIFESTS
+    selection: SelectionOptions,
+    data: DataOptions,
+    classes: ClassOptions,
+    judge: JudgeOptions,
+    out: Manifests = MANIFESTS,
 ) -> None:
     """Rules -> a manifest of kept pairs, one of rejected pairs with reasons, and the recipe.
 
@@ -160,7 +159,7 @@ def build_selection(
     _may_write(out)
     with _started(data) as (run, workspace):
         manifest, selected = stages.build_selection(
-            run, workspace, out, settings, classes.similarity, classes.mirror, not selection.no_label_error
+            run, workspace, out, settings, classes.similarity, classes.mirror, judge.chosen
         )
         if not data.quiet:
             print_selection(selected)
@@ -170,11 +169,12 @@ def build_selection(
 
 
 @app.command()
-@takes(selection=SelectionOptions, data=DataOptions, classes=ClassOptions)
+@takes(selection=SelectionOptions, data=DataOptions, classes=ClassOptions, judge=JudgeOptions)
 def report(
     selection: SelectionOptions,
     data: DataOptions,
     classes: ClassOptions,
+    judge: JudgeOptions,
     out: Annotated[Path, typer.Option("--out", help="Where the page goes: a file, or a folder.")] = Path("report.html"),
 ) -> None:
     """Everything about a selection on one page -> report.html. One file that loads nothing; also for photos alone.
@@ -191,20 +191,23 @@ def report(
     settings = _settings(selection)
     out = out if out.suffix.lower() in (".html", ".htm") else out / "report.html"
     with _started(data) as (run, workspace):
-        scores = stages.score(run, workspace, not selection.no_label_error)
+        scores = stages.score(run, workspace, judge.chosen)
         duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror)
         made = facts_of(workspace.groups)
         options = ["--similarity", f"{made['similarity']:g}"] if made["similarity"] != TAU else []
-        options += ["--no-mirror"] * (not made["mirror"]) + ["--no-label-error"] * selection.no_label_error
+        options += ["--no-mirror"] * (not made["mirror"]) + (
+            ["--judge", judge.chosen] if judge.chosen != "auto" else []
+        )
         _done(data.quiet, write_report(out, workspace, scores, duplicates, groups, settings, options))
 
 
 @app.command()
-@takes(selection=SelectionOptions, data=DataOptions, classes=ClassOptions)
+@takes(selection=SelectionOptions, data=DataOptions, classes=ClassOptions, judge=JudgeOptions)
 def explain(
     selection: SelectionOptions,
     data: DataOptions,
     classes: ClassOptions,
+    judge: JudgeOptions,
     pair_id: Annotated[
         str,
         typer.Argument(metavar="PAIR_ID", help="The pair: its id, or the path of its photo or label map below DATA."),
@@ -225,7 +228,7 @@ def explain(
 
     settings = _settings(selection)
     with _started(data) as (run, workspace):
-        scores = stages.score(run, workspace, not selection.no_label_error)
+        scores = stages.score(run, workspace, judge.chosen)
         duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror)
         explained = explanation.explain(workspace, pair_id, scores, duplicates, groups, settings)
         shown = explanation.pictures(workspace, explained)
@@ -239,9 +242,10 @@ def explain(
 
 
 @app.command()
-@takes(data=DataOptions)
+@takes(data=DataOptions, judge=JudgeOptions)
 def sample(
     data: DataOptions,
+    judge: JudgeOptions,
     reason: Annotated[str, typer.Option("--reason", help="What to judge, e.g. backlight.", show_default=False)],
     n: Annotated[int, typer.Option("--n", help="Pairs to pick.", min=1)] = 40,
     reviews: Annotated[
@@ -253,7 +257,6 @@ def sample(
         typer.Option(help="The TOML file with the threshold in force, if not the default.", show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="The table to fill in.")] = Path("sample.csv"),
-    no_label_error: NoLabelError = False,
 ) -> None:
     """Pick the pairs to review for one reason, so that 40 clicks find its threshold -> sample.csv.
 
@@ -275,7 +278,7 @@ def sample(
             _stop(f"{out} holds verdicts. Keep them: add --reviews {out} and name another file with --out.", 2)
         done = read_reviews(reviews or [])
     with _started(data) as (run, workspace):
-        scores = stages.score(run, workspace, not no_label_error)
+        scores = stages.score(run, workspace, judge.chosen)
         values = _scores_of(scores, reason)
         done, unknown = of_known_pairs(done, scores["pair_id"])
         if unknown:
@@ -297,9 +300,10 @@ def sample(
 
 
 @app.command()
-@takes(data=DataOptions)
+@takes(data=DataOptions, judge=JudgeOptions)
 def calibrate(
     data: DataOptions,
+    judge: JudgeOptions,
     reviews: Annotated[
         list[Path],
         typer.Argument(metavar="REVIEWS...", help="CSV files with pair_id,reason,verdict.", show_default=False),
@@ -313,7 +317,6 @@ def calibrate(
     out: Annotated[Path, typer.Option("--out", help="The thresholds; other lines of the file stay.")] = Path(
         "thresholds.toml"
     ),
-    no_label_error: NoLabelError = False,
 ) -> None:
     """Find the thresholds that agree with your own judgement -> thresholds.toml, WORK/calibration.csv.
 
@@ -341,7 +344,7 @@ def calibrate(
         before = {r: _in_force(out if out.exists() else None, r) for r in wanted}
     _may_write(out.parent)
     with _started(data) as (run, workspace):
-        scores = stages.score(run, workspace, not no_label_error)
+        scores = stages.score(run, workspace, judge.chosen)
         said, unknown = of_known_pairs(said, scores["pair_id"])
         if unknown:
             typer.echo(f"curate: {unknown_pairs(unknown)}", err=True)
@@ -445,7 +448,10 @@ def _settings(selection: SelectionOptions) -> Settings:
         chosen = read_thresholds(selection.thresholds) if selection.thresholds else {}
         chosen |= parse_assignments(selection.set_ or [])
         keeper = tuple(word.strip() for word in selection.keeper.split(",") if word.strip())
-        return Settings(selection.level, chosen, selection.keep_per_class, keeper, selection.target_size)
+        merges = tuple(
+            tuple(name.strip() for name in group.split(",") if name.strip()) for group in selection.merge or ()
+        )
+        return Settings(selection.level, chosen, selection.keep_per_class, keeper, selection.target_size, merges)
 
 
 def _in_force(thresholds: Path | None, reason: str) -> float | None:

@@ -98,6 +98,7 @@ def _recipe(selection: Selection, scores: pd.DataFrame, grouping: dict, space: L
         "version": curation.__version__,
         "selection": LEVELS[settings.level],
         "level": settings.level,
+        "merges": [list(group) for group in settings.merges],
         "thresholds": {
             reason: rule.threshold
             for reason, rule in settings.active().items()

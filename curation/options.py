@@ -98,9 +98,42 @@ class SelectionOptions:
     target_size: Annotated[
         int | None, typer.Option(help="Keep the best N pairs, whatever the thresholds.", show_default=False)
     ] = None
-    no_label_error: Annotated[
-        bool, typer.Option("--no-label-error", help="Leave out label_error, the one score that is learned.")
-    ] = False
+    merge: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Classes that training should take as one, such as river,lake,water; for several groups several times. Kept in the recipe.",
+            show_default=False,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """Who judges whether label maps fit their photos."""
+
+    judge: Annotated[
+        str,
+        typer.Option(
+            help="How label_error sees photos: network (EfficientNet-lite0), plain (hand-made, no weights file), auto (network where "
+            "its weights are installed), none."
+        ),
+    ] = "auto"
+    no_label_error: Annotated[bool, typer.Option("--no-label-error", help="The same as --judge none.")] = False
+
+    @property
+    def chosen(self) -> str:
+        """The judge by name. Raises typer.BadParameter for one that does not exist."""
+        if self.judge not in JUDGES:
+            raise typer.BadParameter(f'no judge "{self.judge}"; use {", ".join(JUDGES)}')
+        return "none" if self.no_label_error else self.judge
+
+
+JUDGES = (
+    "auto",
+    "network",
+    "plain",
+    "none",
+)  # as label_error.features.FEATURES, which is slow to import; a test compares them
 
 
 def takes(**bundles: type) -> Callable[[Callable], Callable]:

@@ -68,13 +68,15 @@ KEEPERS = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides a selection beyond the tables. `thresholds`: set by a person; None switches a rule off."""
+    """What decides a selection beyond the tables. `thresholds`: set by a person; None switches a rule off.
+    `merges`: groups of class names that training takes as one; no rule looks at them."""
 
     level: int = 2
     thresholds: Mapping[str, float | None] = field(default_factory=dict)
     keep_per_class: int = 3
     keeper: tuple[str, ...] = KEEPERS
     target_size: int | None = None
+    merges: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
@@ -92,6 +94,12 @@ class Settings:
         for word in self.keeper:
             if word not in KEEPERS:
                 raise RuleError(f'No keeper rule "{word}"; known: {", ".join(KEEPERS)}.')
+        named = [name for group in self.merges for name in group]
+        for name in named:
+            if named.count(name) > 1:
+                raise RuleError(f'--merge names "{name}" twice; a class can go into one group only.')
+        if any(len(group) < 2 for group in self.merges):
+            raise RuleError("--merge needs two classes or more, with commas between them: river,lake,water.")
         if self.keep_per_class < 1:
             raise RuleError(f"--keep-per-class {self.keep_per_class}: at least 1 pair of a class is kept.")
         if self.target_size is not None and self.target_size < 1:

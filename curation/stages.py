@@ -13,19 +13,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation import equivalence, rules
+from curation import coupling_matrix, equivalence, rules
 from curation.duplicates import SIDE, find_duplicates
 from curation.engine import local
-from curation.label_error import judge
+from curation.evidence.marks import name_of
+from curation.label_error import stage as label_error
+from curation.label_error.features import FEATURES, choose
 from curation.label_error.ranking import FEWEST
-from curation.label_error.stage import label_errors
 from curation.label_space import LabelSpace, ids_as_found
 from curation.label_space_files import find_beside, load_builtin, resolve
 from curation.layout import GRID
 from curation.manifest import write_manifest
 from curation.measure import TABLE, is_done, measure_shard, plan_shards
 from curation.pairs import NoPairsError, Pair, find_pairs
-from curation.scores import SCORES
+from curation.scores import SCORES, coupling
 from curation.workspace import Workspace, WorkspaceError, digest, facts_of, inputs_of, write_table
 
 GROUP_VERSION = 1
@@ -122,11 +123,15 @@ def index(
     return work
 
 
-def score(run: Run, work: Workspace, with_label_error: bool = True) -> pd.DataFrame:
-    """Measure every pair that is not measured yet; write and return scores.parquet."""
+def score(run: Run, work: Workspace, judge: str = "auto") -> pd.DataFrame:
+    """Measure every pair that is not measured yet; write and return scores.parquet.
+
+    `judge`: of label_error.features.JUDGES.
+    """
+    judge = choose(judge)
     pairs = read_pairs(work)
     shards = plan_shards(pairs, work.data, work.space, work.parts)
-    key = digest([s.key for s in shards], with_label_error and (judge.VERSION, SCORES["label_error"].version))
+    key = digest([s.key for s in shards], judge, label_error.VERSION, SCORES["label_error"].version)
     if inputs_of(work.scores) == key:
         return pd.read_parquet(work.scores)
     work.parts.mkdir(parents=True, exist_ok=True)
@@ -138,19 +143,43 @@ def score(run: Run, work: Workspace, with_label_error: bool = True) -> pd.DataFr
         if old.name.split(".")[0] not in wanted:
             old.unlink()
     table = pa.concat_tables([pq.read_table(s.part, columns=TABLE.names) for s in shards]).to_pandas()
-    if with_label_error and table["label"].notna().any():
-        work.label_error.mkdir(exist_ok=True)
-        readable = int((table["error"].isna() & table["label"].notna()).sum())
-        found = label_errors(
-            [s.part for s in shards], readable, len(work.space.names), work.label_error, run.over, run.progress
-        )
-        if found is None:
-            run.say(f"label_error is left out: {readable} pairs are too few to learn from, {FEWEST} are needed")
-        else:
-            table["label_error"] = table["pair_id"].map(found)
+    if judge != "none" and table["label"].notna().any():
+        table = _judged(run, work, [s.part for s in shards], table, judge)
     table = table[[c for c in SCORE_COLUMNS if c in table]].sort_values("pair_id", ignore_index=True)
     write_table(work.scores, table, key)
     return table
+
+
+def _judged(run: Run, work: Workspace, parts: list[Path], table: pd.DataFrame, judge: str) -> pd.DataFrame:
+    """The table with label_error, and with coupling that knows which classes look alike; writes what the judge says beside it."""
+    work.label_error.mkdir(exist_ok=True)
+    readable = int((table["error"].isna() & table["label"].notna()).sum())
+    if judge == "plain":
+        run.say(f"label maps are judged by {FEATURES[judge].says}")
+    said = label_error.judge_set(
+        parts, readable, len(work.space.names), judge, work.label_error, run.over, run.progress
+    )
+    if said is None:
+        run.say(f"label_error is left out: {readable} pairs are too few to learn from, {FEWEST} are needed")
+        return table
+    pairs = said.pairs.set_index("pair_id")
+    woven = {
+        pair_id: round(coupling.score(coupling.unflattened(flat), noise, said.alike), 4)
+        for pair_id, flat, noise in zip(pairs.index, pairs["interleaved"], pairs["fragments"], strict=True)
+    }
+    key = digest([p.stem for p in parts], judge, label_error.VERSION)
+    ids = np.array([*work.space.ids], np.int64)
+    evidence = said.evidence.rename(columns={"class": "class_id"})
+    evidence["class_id"] = ids[evidence["class_id"].to_numpy()]
+    write_table(work.label_evidence, evidence.sort_values(["pair_id", "class_id"], ignore_index=True), key)
+    fits = said.pairs[["pair_id", "score", "kind", "shift_x", "shift_y"]]
+    write_table(work.label_fit, fits.sort_values("pair_id", ignore_index=True), key)
+    names = [name_of(work.space, i) for i in range(len(work.space.names))]
+    write_table(work.coupled_classes, coupling_matrix.table(said.tally, names, said.alike), key)
+    return table.assign(
+        label_error=table["pair_id"].map(pairs["score"]),
+        coupling=table["pair_id"].map(pd.Series(woven, dtype=float)).fillna(table["coupling"]),
+    )
 
 
 def group(
@@ -199,7 +228,7 @@ def build_selection(
     settings: rules.Settings,
     tau: float | None = None,
     mirror: bool | None = None,
-    with_label_error: bool = True,
+    judge: str = "auto",
 ) -> tuple[Path, rules.Selection]:
     """Everything up to the manifest of one level; returns its path and the selection."""
     if all(pair.label is None for pair in read_pairs(work)):
@@ -207,7 +236,10 @@ def build_selection(
             f"No pairs found in {work.source}: it holds photos and no label maps, so there is nothing to select pairs "
             "from. `curate score` and `curate report` work on photos alone."
         )
-    scores = score(run, work, with_label_error)
+    for group_of_names in settings.merges:
+        for name in group_of_names:
+            work.space.index_of(name)  # raises LabelSpaceError, which names the nearest
+    scores = score(run, work, judge)
     duplicates, groups = group(run, work, tau, mirror)
     selection = rules.select(scores, duplicates, groups, settings)
     manifest = write_manifest(

@@ -124,6 +124,18 @@ class Workspace:
         return self.folder / "scores.parquet"
 
     @property
+    def label_evidence(self) -> Path:
+        return self.folder / "label_evidence.parquet"
+
+    @property
+    def label_fit(self) -> Path:
+        return self.folder / "label_fit.parquet"
+
+    @property
+    def coupled_classes(self) -> Path:
+        return self.folder / "coupled_classes.parquet"
+
+    @property
     def label_error(self) -> Path:
         return self.folder / "label_error"
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from curation.network.restricted_pickle import WeightsError, read_tensors
 from training.foreign_names import NAMES, official_names, our_names
-from training.restricted_pickle import WeightsError, read_tensors
 
 Shape = tuple[int, ...]
 

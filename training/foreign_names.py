@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from training.sealed import WeightsError
+from curation.network.sealed import WeightsError
 
 # Words that stand for each other, ours and theirs, and the names they form. A word may be read in both directions.
 BLOCKS = ("head_0", "G_middle_0", "G_middle_1", "up_0", "up_1", "up_2", "up_3", "up_4")

@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from curation.network import efficientnet_lite0 as lite0
 from training.layers import mean_hw
 from training.perceptual_files import NETWORKS, PerceptualError, find, origin_of, tensors_of
 from training.runtime import jt
@@ -67,13 +68,7 @@ VGG_NUMBERS = (
 VGG_TAPS = (0, 5, 10, 19, 28)  # conv1_1 .. conv5_1
 VGG_POOLS = (2, 7, 16, 25)  # convolutions that a 2x2 max pool follows
 
-# kernel, stride and outputs of each block (Tan & Le 2019, table 1); all but the first expand their inputs by six
-LITE_BLOCKS = (
-    (3, 1, 16), (3, 2, 24), (3, 1, 24), (5, 2, 40), (5, 1, 40), (3, 2, 80), (3, 1, 80), (3, 1, 80),
-    (5, 1, 112), (5, 1, 112), (5, 1, 112), (5, 2, 192), (5, 1, 192), (5, 1, 192), (5, 1, 192), (3, 1, 320),
-)  # fmt: skip
 LITE_TAPS = (0, 2, 4, 10, 15)  # the last block at stride 2, 4, 8, 16, 32
-LITE_EPS = 1e-3  # of its batch norms
 # mean |phi_i(a) - phi_i(b)| of unrelated photos a and b: 96 of the Stanford background set at 128 and 256 pixels, which differ by 10 %
 UNRELATED = (6.66, 8.60, 7.77, 6.60, 2.65)
 
@@ -123,7 +118,7 @@ def load(name: str = "auto", weights: str = "", distance: str = "l1") -> Percept
     if chosen == "vgg19":
         features, shares = vgg19(tensors_of(path, vgg19_shapes(), chosen)), VGG_WEIGHTS
     else:
-        features = efficientnet_lite0(tensors_of(path, efficientnet_lite0_shapes(), chosen))
+        features = efficientnet_lite0(tensors_of(path, lite0.shapes(), chosen))
         shares = tuple(0.2 / unit for unit in UNRELATED) if distance == "l1" else (0.2,) * len(LITE_TAPS)
     return Perceptual(chosen, f"{why}; {path}, {origin}", features, shares, distance)
 
@@ -177,25 +172,9 @@ def vgg19(tensors: Mapping[str, np.ndarray]) -> Features:
     return features
 
 
-def efficientnet_lite0_shapes() -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the tensors up to the last block."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for block, layers in enumerate(_lite_layers(), start=-1):
-        for conv, norm, shape, _ in layers:
-            prefix = f"_blocks.{block}." if block >= 0 else ""
-            shapes[f"{prefix}{conv}.weight"] = shape
-            shapes |= {
-                f"{prefix}{norm}.{part}": shape[:1] for part in ("weight", "bias", "running_mean", "running_var")
-            }
-    return shapes
-
-
 def efficientnet_lite0(tensors: Mapping[str, np.ndarray]) -> Features:
     """The outputs of blocks 0, 2, 4, 10 and 15: 16, 24, 40, 112, 320 channels at stride 2, 4, 8, 16, 32. Batch norms are folded in."""
-    blocks = []
-    for block, layers in enumerate(_lite_layers(), start=-1):
-        prefix = f"_blocks.{block}." if block >= 0 else ""
-        blocks.append([(*_folded(tensors, prefix + conv, prefix + norm), stride) for conv, norm, _, stride in layers])
+    blocks = [[(*map(_frozen, lite0.folded(tensors, each)), each.stride) for each in block] for block in lite0.layers()]
     (stem,) = blocks.pop(0)
 
     def features(x: jt.Var) -> list[jt.Var]:
@@ -215,34 +194,9 @@ def efficientnet_lite0(tensors: Mapping[str, np.ndarray]) -> Features:
     return features
 
 
-def _lite_layers() -> list[list[tuple[str, str, tuple[int, ...], int]]]:
-    """Of the stem and of each block: name of the convolution, name of its norm, shape of the weight, stride."""
-    found = [[("_conv_stem", "_bn0", (32, 3, 3, 3), 2)]]
-    inputs = 32
-    for number, (kernel, stride, outputs) in enumerate(LITE_BLOCKS):
-        inner = inputs * (6 if number else 1)
-        layers = [
-            ("_expand_conv", "_bn0", (inner, inputs, 1, 1), 1),
-            ("_depthwise_conv", "_bn1", (inner, 1, kernel, kernel), stride),
-            ("_project_conv", "_bn2", (outputs, inner, 1, 1), 1),
-        ]
-        found.append(layers if number else layers[1:])
-        inputs = outputs
-    return found
-
-
-def _folded(tensors: Mapping[str, np.ndarray], conv: str, norm: str) -> tuple[jt.Var, jt.Var]:
-    """Weight and bias of a convolution that does what it and the batch norm after it do."""
-    gamma, beta, mean, var = (
-        tensors[f"{norm}.{part}"].astype(np.float64) for part in ("weight", "bias", "running_mean", "running_var")
-    )
-    scale = gamma / np.sqrt(var + LITE_EPS)
-    return _frozen(tensors[f"{conv}.weight"] * scale[:, None, None, None]), _frozen(beta - mean * scale)
-
-
 def _as_trained(x: jt.Var) -> jt.Var:
     """[-1, 1] -> (byte - 127) / 128, which this network was trained on."""
-    return (x * 127.5 + 0.5) / 128
+    return (x * 127.5 + (127.5 - lite0.SHIFT)) / lite0.SCALE
 
 
 def _same_conv(x: jt.Var, weight: jt.Var, bias: jt.Var, stride: int) -> jt.Var:
@@ -250,10 +204,10 @@ def _same_conv(x: jt.Var, weight: jt.Var, bias: jt.Var, stride: int) -> jt.Var:
     n, c, h, w = x.shape
     kernel = weight.shape[2]
     groups = c if weight.shape[1] == 1 else 1
-    down, right = (max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in (h, w))
-    if down == right == kernel - 1:
-        return nn.conv2d(x, weight, bias, stride, kernel // 2, 1, groups)
-    padded = x.reindex([n, c, h + down, w + right], ["i0", "i1", f"i2-{down // 2}", f"i3-{right // 2}"])
+    (top, bottom), (left, right) = (lite0.same_padding(size, kernel, stride) for size in (h, w))
+    if top == bottom == left == right:
+        return nn.conv2d(x, weight, bias, stride, top, 1, groups)
+    padded = x.reindex([n, c, top + h + bottom, left + w + right], ["i0", "i1", f"i2-{top}", f"i3-{left}"])
     return nn.conv2d(padded, weight, bias, stride, 0, 1, groups)
 
 

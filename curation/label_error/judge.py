@@ -8,19 +8,23 @@ rounding. The sums are kept per fold: fold k is judged by the sums of the others
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from curation.label_error.features import FEATURES, GRID
 from curation.workspace import atomic
 
 FOLDS = 4
 HIDDEN = 512
-RIDGE = 3e-4  # of the mean eigenvalue
-VERSION = 1
+RIDGE = 3e-3  # of the mean eigenvalue
+TEMPERATURES = (3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0)
+LOWEST = -7.0  # log p: nothing is less likely than one in a thousand
+VERSION = 2
+
+Sample = tuple[int, np.ndarray, np.ndarray]  # fold, features (n, width), class shares (n, n_classes)
 
 
 def fold_of(pair_id: str) -> int:
@@ -30,75 +34,109 @@ def fold_of(pair_id: str) -> int:
 
 @dataclass
 class Judge:
-    """mean, scale (FEATURES,), weights (FOLDS, 1 + FEATURES + HIDDEN, n_classes), all float64."""
+    """features: their name; mean, scale: (width,) float32; weights: (FOLDS, 1 + width + HIDDEN, n_classes) float32; temperature: of the softmax."""
 
+    features: str
     mean: np.ndarray
     scale: np.ndarray
     weights: np.ndarray
+    temperature: float
 
     @property
     def n_classes(self) -> int:
         return self.weights.shape[2]
 
-    def evidence(self, features: np.ndarray, fold: int) -> np.ndarray:
-        """(24, 32, FEATURES) -> (24, 32, n_classes) float32 class evidence, about the expected share, by the model of a fold."""
-        return (
-            (_lift(features.reshape(-1, FEATURES), self.mean, self.scale) @ self.weights[fold])
-            .reshape(*GRID, -1)
-            .astype(np.float32)
-        )
+    def log_p(self, features: np.ndarray, fold: int) -> np.ndarray:
+        """(..., width) -> (..., n_classes) float32 log probability of each class, by the model that saw no pair of the fold."""
+        return _log_softmax(self._evidence(features, fold), self.temperature)
+
+    def _evidence(self, features: np.ndarray, fold: int) -> np.ndarray:
+        lifted = _lift(features.reshape(-1, features.shape[-1]), self.mean, self.scale)
+        return (lifted @ self.weights[fold]).reshape(*features.shape[:-1], self.n_classes)
 
     def save(self, path: Path) -> None:
         """Write as .npz (plain arrays, nothing that runs when it is read)."""
         with atomic(path) as temporary, open(temporary, "wb") as f:
-            np.savez(f, mean=self.mean, scale=self.scale, weights=self.weights)
+            np.savez(f, **self.__dict__)
 
     @staticmethod
     def load(path: Path) -> Judge:
         with np.load(path, allow_pickle=False) as saved:
-            return Judge(saved["mean"], saved["scale"], saved["weights"])
+            return Judge(
+                str(saved["features"]), saved["mean"], saved["scale"], saved["weights"], float(saved["temperature"])
+            )
 
 
-def fit(samples: list[tuple[int, np.ndarray, np.ndarray]], tick: Callable[[int], None] = lambda samples: None) -> Judge:
-    """Fit one model per fold. `samples`: for each pair its fold, features (n, FEATURES), class shares (n, n_classes).
+def fit(
+    features: str, samples: Callable[[], Iterable[Sample]], tick: Callable[[int], None] = lambda samples: None
+) -> Judge:
+    """Fit one model per fold.
 
-    `tick(samples)` is told how many more samples are done.
+    Args:
+        features: the name of the features, to be kept.
+        samples: gives the samples from the start each time it is called; they are not held in memory together.
+        tick: told how many more samples are done, of three times their number.
     """
-    mean, scale = _spread([features for _, features, _ in samples])
-    width, n_classes = 1 + FEATURES + HIDDEN, samples[0][2].shape[1]
-    square = np.zeros((FOLDS, width, width))
-    cross = np.zeros((FOLDS, width, n_classes))
-    for fold in range(FOLDS):
-        mine = [(x, y) for f, x, y in samples if f == fold]
-        for at in range(0, len(mine), 64):
-            x = _lift(np.concatenate([x for x, _ in mine[at : at + 64]]), mean, scale)
-            y = np.concatenate([y for _, y in mine[at : at + 64]])
-            square[fold] += x.T @ x
-            cross[fold] += x.T @ y
-            tick(len(mine[at : at + 64]))
-    weights = np.zeros((FOLDS, width, n_classes))
+    mean, scale = _spread((x for _, x, _ in _ticked(samples(), tick)))
+    square: np.ndarray | None = None
+    for fold, x, y in _ticked(samples(), tick):
+        if square is None:
+            width = 1 + x.shape[1] + HIDDEN
+            square, cross = np.zeros((FOLDS, width, width)), np.zeros((FOLDS, width, y.shape[1]))
+        lifted = _lift(x, mean, scale)
+        square[fold] += lifted.T @ lifted
+        cross[fold] += lifted.T @ y
+    weights = np.zeros(cross.shape, np.float32)
     for fold in range(FOLDS):
         others = [other for other in range(FOLDS) if other != fold]
         system = square[others].sum(0)
-        system[np.diag_indices(width)] += RIDGE * np.trace(system) / width
+        system[np.diag_indices(width)] += RIDGE * max(np.trace(system), 1) / width  # 1: where nothing is known
         weights[fold] = np.linalg.solve(system, cross[others].sum(0))
-    return Judge(mean, scale, weights)
+    judge = Judge(features, mean, scale, weights, 1.0)
+    loss, n = np.zeros(len(TEMPERATURES)), 0
+    for fold, x, y in _ticked(samples(), tick):
+        evidence = judge._evidence(x, fold)
+        loss += [-(y * _log_softmax(evidence, t)).sum(dtype=np.float64) for t in TEMPERATURES]
+        n += len(y)
+    judge.temperature = TEMPERATURES[int(loss.argmin())]
+    return judge
 
 
-def _spread(pieces: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _ticked(samples: Iterable[Sample], tick: Callable[[int], None]) -> Iterable[Sample]:
+    for sample in samples:
+        yield sample
+        tick(1)
+
+
+def _spread(pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each column over all pieces, one piece at a time."""
-    n = sum(len(piece) for piece in pieces)
-    mean = sum(piece.sum(0, dtype=np.float64) for piece in pieces) / n
-    variance = sum(((piece - mean) ** 2).sum(0) for piece in pieces) / n
-    return mean, np.sqrt(variance) + 1e-6
+    n, total, squares = 0, 0.0, 0.0
+    for piece in pieces:
+        n += len(piece)
+        total = total + piece.sum(0, dtype=np.float64)
+        squares = squares + np.square(piece, dtype=np.float64).sum(0)
+    n = max(n, 1)  # cells, none where no label map knows anything
+    mean = total / n
+    return mean.astype(np.float32), np.sqrt(np.maximum(squares / n - mean**2, 0) + 1e-6).astype(np.float32)
 
 
 def _lift(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """(n, FEATURES) -> (n, 1 + FEATURES + HIDDEN) float64: a constant, the standardised features, random rectified mixtures."""
+    """(n, width) -> (n, 1 + width + HIDDEN) float32: a constant, the standardised features, random rectified mixtures."""
     standard = np.clip((features - mean) / scale, -5, 5)
-    return np.concatenate([np.ones((len(standard), 1)), standard, np.maximum(standard @ _MIX + _SHIFT, 0)], axis=1)
+    mix, shift = _mixture(standard.shape[1])
+    return np.concatenate(
+        [np.ones((len(standard), 1), np.float32), standard, np.maximum(standard @ mix + shift, 0)], axis=1
+    )
 
 
-_rng = np.random.default_rng(20220625)
-_MIX = _rng.standard_normal((FEATURES, HIDDEN)) * (1.5 / np.sqrt(FEATURES))
-_SHIFT = _rng.uniform(-1.5, 1.5, HIDDEN)
+@cache
+def _mixture(width: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(20220625)
+    mix = rng.standard_normal((width, HIDDEN)) * (1.5 / np.sqrt(width))
+    return mix.astype(np.float32), rng.uniform(-1.5, 1.5, HIDDEN).astype(np.float32)
+
+
+def _log_softmax(evidence: np.ndarray, temperature: float) -> np.ndarray:
+    z = evidence * np.float32(temperature)
+    z = z - z.max(-1, keepdims=True)
+    return np.maximum(z - np.log(np.exp(z).sum(-1, keepdims=True)), np.float32(LOWEST))

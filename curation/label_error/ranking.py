@@ -1,44 +1,120 @@
-"""From class evidence per cell to one label_error score per pair, comparable within the data set.
+"""From the measures of a label map to the probability that it is wrong, and in which way.
 
-Two measures: the mean margin by which another class beats the given one (a wrong map, a wrong large class), and the worst spot
-of that margin after blurring (a wrong patch). Each is put on the scale of the data set's own honest noise: distance from the
-median in units of the lower half's spread, which wrong labels do not widen. So the default threshold means the same on an easy set and
-on a noisy one.
+The set explains itself: for some pairs, label maps are made wrong on purpose (simulated.py) and measured like the given ones; a
+classifier for each kind of error learns to tell it from the given ones. So what is honest noise in a set (ragged borders, classes that look
+alike) is learned from that set. It is fitted per fold, so that no pair's own label map takes part in its verdict. It is
+logistic regression on random rectified features of the measures' signed roots: smooth, with one optimum.
+
+Some of the given maps are wrong themselves, and would teach it that wrong is right; those that a first round is SURE of are left out of a
+second one. It learns from as many wrong as given maps. How many maps of the set are really wrong is estimated from what it says of them
+[Saerens, Latinne & Decaestecker 2002, "Adjusting the outputs of a classifier to new a priori probabilities", Neural Computation 14(1)], so
+0.5 means "as likely wrong as right in this set".
 """
 
 from __future__ import annotations
 
-import cv2
+from dataclasses import dataclass
+
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
-SPOT = 2.0  # cells: standard deviation of the blur that a wrong spot must survive
-LIMIT, WIDTH = 8.0, 1.5  # units of honest noise: where the score is 0.5, and how soft the step is
+from curation.label_error.simulated import KINDS
+
 FEWEST = 50  # pairs: below that there is nothing to learn from
+HIDDEN = 96
+PENALTY = 0.3  # inverse strength, for WEIGHT given and as many simulated maps
+WEIGHT = 500.0
+LEAST_WRONG, MOST_WRONG = 0.02, 0.5  # share of wrong maps in a set
+ROUNDS = 200
+SURE = 2.0  # log odds of one kind: an eighth of the maps may be wrong in the same way and still stand out
 
 
-def margins(evidence: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """(24, 32, n) evidence and given class shares -> (24, 32) float32: best evidence minus that of the given classes, times known share."""
-    known = given.sum(2)
-    of_given = (evidence * given).sum(2) / np.maximum(known, 1e-6)
-    return (evidence.max(2) - of_given) * known
+@dataclass(frozen=True)
+class Verdicts:
+    """score (n,) in [0, 1]; kind (n,): the most likely of KINDS, should the map be wrong; wrong: share of the set that is."""
+
+    score: np.ndarray
+    kind: np.ndarray
+    wrong: float
 
 
-def measures(evidence: np.ndarray, given: np.ndarray) -> tuple[float, float]:
-    """Mean margin over the known area, and the worst spot."""
-    margin = margins(evidence, given)
-    known = float(given.sum())
-    if known < 1:
-        return 0.0, 0.0
-    worst = cv2.GaussianBlur(margin, (0, 0), SPOT, borderType=cv2.BORDER_REFLECT_101).max()
-    return float(margin.sum()) / known, float(worst)
+def rank(
+    values: np.ndarray, fold: np.ndarray, simulated: np.ndarray, kind: np.ndarray, simulated_fold: np.ndarray
+) -> Verdicts:
+    """Judge every given map.
+
+    Args:
+        values: (n, m) measures of the given maps; fold (n,).
+        simulated: (k, m) measures of wrong maps; kind (k,) of KINDS; simulated_fold (k,) of the pair each was made from.
+    """
+    of_kind = np.zeros((len(values), len(KINDS)))
+    with threadpool_limits(1):  # the systems are small: threads would only wait for one another
+        for _ in range(2):
+            trusted = of_kind.max(1) < SURE
+            of_kind = _out_of_fold(values, fold, trusted, simulated, kind, simulated_fold)
+    log_odds, kinds = np.logaddexp.reduce(of_kind, axis=1) - np.log(len(KINDS)), np.array(KINDS)[of_kind.argmax(1)]
+    wrong = _share_of_wrong(log_odds)
+    score = 1 / (1 + np.exp(-np.clip(log_odds + np.log(wrong / (1 - wrong)), -60, 60)))
+    return Verdicts(np.round(score, 3), kinds, wrong)  # the fourth digit is not the same on every machine
 
 
-def scores(mean_margin: np.ndarray, worst_spot: np.ndarray) -> np.ndarray:
-    """Two (n,) measures over the whole set -> (n,) scores in [0, 1]; NaN stays NaN."""
-    units = _units(mean_margin) + 0.5 * _units(worst_spot)
-    return np.round(1 / (1 + np.exp(np.clip(-(units - LIMIT) / WIDTH, -60, 60))), 4)
+def _out_of_fold(
+    values: np.ndarray,
+    fold: np.ndarray,
+    trusted: np.ndarray,
+    simulated: np.ndarray,
+    kind: np.ndarray,
+    simulated_fold: np.ndarray,
+) -> np.ndarray:
+    """What `_tell_apart` says of each map, from the trusted and simulated maps of the other folds."""
+    of_kind = np.zeros((len(values), len(KINDS)))
+    for each in np.unique(fold):
+        mine, others, wrong = fold == each, (fold != each) & trusted, simulated_fold != each
+        if others.any() and wrong.any():
+            of_kind[mine] = _tell_apart(values[others], simulated[wrong], kind[wrong], values[mine])
+    return of_kind
 
 
-def _units(values: np.ndarray) -> np.ndarray:
-    middle, low = np.nanquantile(values, [0.5, 0.16])
-    return (values - middle) / max(middle - low, 1e-6)
+def _tell_apart(given: np.ndarray, simulated: np.ndarray, kind: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """(n, kinds) log odds of being wrong in each way, each learned from as many wrong as given maps."""
+    lift = _lift(_rooted(given))
+    right, asked = lift(given), lift(asked)
+    log_odds = np.full((len(asked), len(KINDS)), -np.inf)
+    for i, name in enumerate(KINDS):
+        wrong = lift(simulated[kind == name])
+        if len(wrong):
+            is_wrong = np.repeat([False, True], [len(right), len(wrong)])
+            weights = np.where(is_wrong, WEIGHT / len(wrong), WEIGHT / len(right))
+            model = LogisticRegression(C=PENALTY, solver="newton-cholesky", max_iter=100, tol=1e-8)
+            model.fit(np.concatenate([right, wrong]), is_wrong, sample_weight=weights)
+            log_odds[:, i] = model.decision_function(asked)
+    return log_odds
+
+
+def _lift(rooted: np.ndarray):
+    mean, scale = rooted.mean(0), rooted.std(0) + 1e-6
+    rng = np.random.default_rng(20220625)
+    mix = rng.standard_normal((rooted.shape[1], HIDDEN)) / np.sqrt(rooted.shape[1])
+    shift = rng.uniform(-1, 1, HIDDEN)
+
+    def lift(values: np.ndarray) -> np.ndarray:
+        standard = np.clip((_rooted(values) - mean) / scale, -4, 4)
+        return np.concatenate([standard, np.maximum(standard @ mix + shift, 0)], axis=1)
+
+    return lift
+
+
+def _rooted(values: np.ndarray) -> np.ndarray:
+    """Signed square roots: most of the measures have long tails."""
+    values = values.astype(np.float64)
+    return np.sign(values) * np.sqrt(np.abs(values))
+
+
+def _share_of_wrong(log_odds: np.ndarray) -> float:
+    """The share of wrong maps that explains the odds best, by expectation and maximisation."""
+    share, odds = 0.1, np.exp(np.clip(log_odds, -60, 60))
+    for _ in range(ROUNDS):
+        prior = share / (1 - share)
+        share = float(np.clip((prior * odds / (1 + prior * odds)).mean(), LEAST_WRONG, MOST_WRONG))
+    return share

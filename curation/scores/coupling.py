@@ -129,12 +129,17 @@ def score(found: Sequence[Interleaving], fragments: float, alike: np.ndarray | N
 
     Args:
         alike: (n, n) in [0, 1], symmetric: how much of the evidence for one class of a pair goes to the other when a judge
-            that never saw the picture looks at its cells; 1 = cannot be told apart. None when nobody knows.
+            that never saw the picture looks at its cells; 1 = cannot be told apart. None, or NaN, when nobody knows.
 
     The weighed share is the sum of share * weight(alike) and FRAGMENT * fragments.
     """
     weighed = sum(i.share * _weight(i, alike) for i in found) + FRAGMENT * fragments
     return ramp(weighed, 0.0, 2 * HALF)
+
+
+def unflattened(flat: Sequence[float]) -> list[Interleaving]:
+    """first, second, share, first, second, share, ... as tables keep them."""
+    return [Interleaving(int(flat[i]), int(flat[i + 1]), float(flat[i + 2])) for i in range(0, len(flat), 3)]
 
 
 def heaviest_first(found: Sequence[Interleaving], alike: np.ndarray | None = None) -> list[Interleaving]:
@@ -173,7 +178,8 @@ def _weight(pair: Interleaving, alike: np.ndarray | None) -> float:
     told apart with ease, but no label map follows them: about half of what is drawn there is on the wrong side of the
     border, whatever the classes look like. So half is the least.
     """
-    return (1 + (ALIKE_UNKNOWN if alike is None else float(alike[pair.first, pair.second]))) / 2
+    known = np.nan if alike is None else float(alike[pair.first, pair.second])
+    return (1 + (ALIKE_UNKNOWN if np.isnan(known) else known)) / 2
 
 
 def _percent(share: float) -> str:

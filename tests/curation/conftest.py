@@ -79,7 +79,7 @@ def planted(name):
     elif name == "night":
         photo = photo // 12
     elif name == "swapped":
-        ids = np.where(ids == GROUND, SKY, np.where(ids == SKY, GROUND, ids)).astype(np.uint8)
+        ids = np.where(ids == SKY, TREE, ids).astype(np.uint8)
     elif name == "grey":
         photo = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     return photo, ids

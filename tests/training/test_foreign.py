@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
+from curation.network.restricted_pickle import WeightsError
 from training.foreign import import_weights, official_names
-from training.restricted_pickle import WeightsError
 
 # As the README of the files has them: width 2 and 8, 8 classes, 256x256, so the VAE's start is 2x2 ("more") or 8x8 ("normal").
 TSIT = {"model": "tsit", "width": 2, "classes": 8, "vae": True, "start_area": 4, "style_stream": False, "style_channels": None, "noise_start": False, "upsampling": "more", "downsample": "nearest"}  # fmt: skip

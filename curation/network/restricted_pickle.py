@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from training.sealed import (
+from curation.network.sealed import (
     BFLOAT16,
     STAND_INS,
     STORAGES,
