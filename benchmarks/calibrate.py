@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.measured import machine
 from benchmarks.against_truth import SCORE_OF
+from benchmarks.measured import machine
 from curation import calibration, stages
 from curation.review_sample import sample
 from curation.reviews import ReviewError

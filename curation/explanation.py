@@ -163,16 +163,18 @@ def pictures(work: Workspace, explained: Explanation) -> dict[str, Picture]:
 
     Made from the files, or, where they cannot be read any more, from what was kept of them.
     """
-    judge = evidence.load_judge(work.label_error)
-    pair = _see(work, explained.pair_id, explained.image, explained.label, judge)
+    faults = explained.faults
+    concerned = {explained.pair_id, *(f.representative for f in faults if f.representative)}
+    learned = evidence.load_learned(work, concerned)
+    pair = _see(work, explained.pair_id, explained.image, explained.label, learned)
     if pair is None:
         return {}
     if explained.kept:
         return {"kept": evidence.plain.show(pair)}
     relations = {n.pair_id: n.relation for n in explained.copies}
     found = {}
-    for fault in explained.faults:
-        other = fault.representative and _see(work, fault.representative, *_files(work, fault.representative), judge)
+    for fault in faults:
+        other = fault.representative and _see(work, fault.representative, *_files(work, fault.representative), learned)
         relation = relations.get(fault.representative or "")
         seen = replace(pair, score=fault.score, threshold=fault.threshold, other=other or None, relation=relation)
         shown = evidence.show(fault.reason, seen)
@@ -280,10 +282,12 @@ def _named(fault: Fault) -> str:
     return f"{fault.reason}{score}" + ("" if fault.threshold is None else f" (threshold {fault.threshold:g})")
 
 
-def _see(work: Workspace, pair_id: str, image: Path | None, label: Path | None, judge) -> evidence.SeenPair | None:
+def _see(
+    work: Workspace, pair_id: str, image: Path | None, label: Path | None, learned: evidence.Learned | None
+) -> evidence.SeenPair | None:
     """A pair from its files, or else from the parts."""
-    seen = evidence.see_files(pair_id, image, label, work.space, judge) if image else None
-    return seen or evidence.find_seen(work.parts, [pair_id], work.space, judge).get(pair_id)
+    seen = evidence.see_files(pair_id, image, label, work.space, learned) if image else None
+    return seen or evidence.find_seen(work.parts, [pair_id], work.space, learned).get(pair_id)
 
 
 def _files(work: Workspace, pair_id: str) -> tuple[Path | None, Path | None]:

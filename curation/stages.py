@@ -145,6 +145,9 @@ def score(run: Run, work: Workspace, judge: str = "auto") -> pd.DataFrame:
     table = pa.concat_tables([pq.read_table(s.part, columns=TABLE.names) for s in shards]).to_pandas()
     if judge != "none" and table["label"].notna().any():
         table = _judged(run, work, [s.part for s in shards], table, judge)
+    if "label_error" not in table:
+        for file in (work.label_evidence, work.label_fit, work.coupled_classes, work.class_structure):
+            file.unlink(missing_ok=True)  # they spoke of a set as it was judged before
     table = table[[c for c in SCORE_COLUMNS if c in table]].sort_values("pair_id", ignore_index=True)
     write_table(work.scores, table, key)
     return table
@@ -176,6 +179,7 @@ def _judged(run: Run, work: Workspace, parts: list[Path], table: pd.DataFrame, j
     write_table(work.label_fit, fits.sort_values("pair_id", ignore_index=True), key)
     names = [name_of(work.space, i) for i in range(len(work.space.names))]
     write_table(work.coupled_classes, coupling_matrix.table(said.tally, names, said.alike), key)
+    write_table(work.class_structure, coupling_matrix.class_table(said.tally, names), key)
     return table.assign(
         label_error=table["pair_id"].map(pairs["score"]),
         coupling=table["pair_id"].map(pd.Series(woven, dtype=float)).fillna(table["coupling"]),

@@ -136,6 +136,10 @@ class Workspace:
         return self.folder / "coupled_classes.parquet"
 
     @property
+    def class_structure(self) -> Path:
+        return self.folder / "class_structure.parquet"
+
+    @property
     def label_error(self) -> Path:
         return self.folder / "label_error"
 

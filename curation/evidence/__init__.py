@@ -23,17 +23,19 @@ from curation.evidence import (
     overexposed,
     plain,
 )
+from curation.evidence.learned import Learned, load_learned
 from curation.evidence.panel import Panel, Picture, draw
-from curation.evidence.seen import SeenPair, find_seen, load_judge, see_files
+from curation.evidence.seen import SeenPair, find_seen, see_files
 
 __all__ = [
     "PICTURES",
+    "Learned",
     "Panel",
     "Picture",
     "SeenPair",
     "draw",
     "find_seen",
-    "load_judge",
+    "load_learned",
     "picture",
     "see_files",
     "show",

@@ -21,13 +21,16 @@ def show(pair: SeenPair) -> Picture:
     if pair.ids is None:
         return Picture(((photo,),), "there is no label map")
     found, noise = interleavings(pair.ids), fragments(pair.ids)
-    says = why(found, noise, None, [name_of(pair.space, index) for index in range(len(pair.space.names))])
+    alike = pair.learned and pair.learned.alike
+    says = why(found, noise, alike, [name_of(pair.space, index) for index in range(len(pair.space.names))])
     label = label_panel(pair)
     if not found:
         return Picture(((photo, label),), says)
-    most, area = heaviest_first(found)[0], interleaved_area(pair.ids)
+    most, area = heaviest_first(found, alike)[0], interleaved_area(pair.ids)
     first, second = (name_of(pair.space, index) for index in (most.first, most.second))
     caption = f"{first} (orange) and {second} (blue) interleave over {percent(most.share)} of the picture"
+    if alike is not None and not np.isnan(alike[most.first, most.second]):
+        caption += f" and look alike to {percent(float(alike[most.first, most.second]))}"
     if len(found) > 1:
         caption += f"; all classes together over {percent(area.mean())}"
     return Picture(((photo, label, Panel(_marked(pair, area, most.first, most.second), caption)),), says)

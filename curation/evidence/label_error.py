@@ -1,7 +1,8 @@
-"""Label error: where another class fits the photo better than the given one, and which.
+"""Label error: where another class fits the photo better than the given one, and which; where the map would fit better as a whole.
 
 The judge's evidence is held against the given classes cell by cell, as the score does. The cells where another class
-wins clearly are sorted by what they are labelled and what they look like; the weightiest disputes are outlined.
+wins clearly are sorted by what they are labelled and what they look like; the weightiest disputes are outlined. Of a map that
+fits better shifted, mirrored or turned, the borders are drawn over the photo as they are and as they fit.
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from curation.evidence.marks import blend, class_colours, grey, name_of, outline, write_in
+from curation.evidence.learned import Fit
+from curation.evidence.marks import ORANGE, blend, class_colours, grey, name_of, outline, write_in
 from curation.evidence.panel import Panel, Picture, percent
 from curation.evidence.plain import label_panel
 from curation.evidence.seen import SeenPair
 from curation.label_error.features import FEATURES
 from curation.label_error.grid import at_label_scale, class_shares
 from curation.label_error.judge import fold_of
+from curation.label_error.simulated import SAYS
+from curation.label_space import UNKNOWN
 
 MOST = 3  # disputes shown
 FEWEST = 4  # cells of a dispute; one out of hundreds proves nothing
 SMOOTH = 1.0  # cells: single cells do not make a region
 CLEARLY = 0.7  # log p by which another class leads where a cell is disputed: twice as likely
+LEAST_SHIFT = 0.01  # of a side; less is how people draw
 SMALL = 0.25  # of the weightiest: lighter disputes, and lighter islands of one, are not shown
 
 
@@ -38,26 +43,52 @@ class Dispute:
 
 
 def show(pair: SeenPair) -> Picture:
-    """Photo, label map over the photo, and the disputed regions with both names."""
+    """Photo, label map over the photo, and the disputed regions with both names; below, the map as it would fit."""
     photo = Panel(pair.display, "photo")
     if pair.ids is None:
         return Picture(((photo,),), "there is no label map")
     label = label_panel(pair)
-    if pair.judge is None:
+    if pair.learned is None:
         return Picture(((photo, label),), "the label map does not fit the photo")
-    found = disputes(pair)
-    if not found:
-        return Picture(((photo, label),), "no region stands out")
-    words = [f"looks like {name_of(pair.space, d.looks)}, labelled {name_of(pair.space, d.given)}" for d in found]
-    says = "; ".join(f"{text} ({percent(d.share)})" for text, d in zip(words, found, strict=True))
-    return Picture(((photo, label, Panel(_outlined(pair, found), says, lead=True)),), says)
+    fit, found, first = pair.learned.fits.get(pair.pair_id), disputes(pair), (photo, label)
+    says = [SAYS[fit.kind]] if fit else []
+    if found:
+        words = [f"looks like {name_of(pair.space, d.looks)}, labelled {name_of(pair.space, d.given)}" for d in found]
+        regions = "; ".join(f"{text} ({percent(d.share)})" for text, d in zip(words, found, strict=True))
+        first, says = (photo, label, Panel(_outlined(pair, found), regions, lead=True)), [*says, regions]
+    moved = fit and _moved(fit, pair.ids)
+    if not moved:
+        return Picture((first,), ": ".join(says) or "no region stands out")
+    how, ids = moved
+    as_is = Panel(_bordered(pair, pair.ids), "the borders of the label map")
+    return Picture(
+        (first, (as_is, Panel(_bordered(pair, ids), f"the same borders {how}"))),
+        ": ".join([f"{says[0]} ({how})" if fit.kind == "shifted" else says[0], *says[1:]]),
+    )
+
+
+def _moved(fit: Fit, ids: np.ndarray) -> tuple[str, np.ndarray] | None:
+    """In words how a map would fit better, and the map moved so; None when it is not to be moved as a whole."""
+    if fit.kind == "mirrored":
+        return "mirrored", ids[:, ::-1]
+    if fit.kind == "turned":
+        return "turned upside down", ids[::-1, ::-1]
+    if fit.kind != "shifted" or max(map(abs, fit.shift)) < LEAST_SHIFT:
+        return None
+    ways = zip(fit.shift, (("left", "right"), ("up", "down")), strict=True)
+    how = " and ".join(f"{percent(abs(far))} {way[far > 0]}" for far, way in ways if abs(far) >= LEAST_SHIFT)
+    height, width = ids.shape
+    move = np.float32([[1, 0, fit.shift[0] * width], [0, 1, fit.shift[1] * height]])
+    moved = cv2.warpAffine(ids, move, (width, height), flags=cv2.INTER_NEAREST, borderValue=UNKNOWN)
+    return f"moved {how}", moved
 
 
 def disputes(pair: SeenPair) -> list[Dispute]:
     """The regions where another class fits better, weightiest first, at most MOST."""
-    seen = FEATURES[pair.judge.features]
-    smooth = _blur(pair.judge.log_p(seen.cells(seen.compact(pair.photo)), fold_of(pair.pair_id)))
-    given = class_shares(at_label_scale(pair.ids), pair.judge.n_classes)
+    judge = pair.learned.judge
+    seen = FEATURES[judge.features]
+    smooth = _blur(judge.log_p(seen.cells(seen.compact(pair.photo)), fold_of(pair.pair_id)))
+    given = class_shares(at_label_scale(pair.ids), judge.n_classes)
     known = given.sum(2) > 0.5
     margin = smooth.max(2) * given.sum(2) - (smooth * given).sum(2)
     labelled, looks = given.argmax(2), smooth.argmax(2)
@@ -68,6 +99,19 @@ def disputes(pair: SeenPair) -> list[Dispute]:
         found.append(Dispute(int(key // 256), int(key % 256), area, float(margin[area].sum()), float(area.mean())))
     found = sorted((d for d in found if d.area.sum() >= FEWEST), key=lambda d: (-d.weight, d.given, d.looks))
     return [d for d in found[:MOST] if d.weight >= SMALL * found[0].weight]
+
+
+def _bordered(pair: SeenPair, ids: np.ndarray) -> np.ndarray:
+    """The photo, paler, with the borders between the classes of a map; there is none where one side is unknown."""
+    ids = pair.enlarge(ids)
+    border = np.zeros(ids.shape, np.uint8)
+    across, down = (slice(None), slice(1, None)), (slice(1, None), slice(None))
+    for here, there in ((across, (slice(None), slice(None, -1))), (down, (slice(None, -1), slice(None)))):
+        border[here] |= (ids[here] != ids[there]) & (ids[here] != UNKNOWN) & (ids[there] != UNKNOWN)
+    drawn = blend(pair.display, np.full_like(pair.display, 255), 0.25)
+    for width, colour in ((5, (0, 0, 0)), (3, ORANGE)):  # a dark rim, so it shows on any ground
+        drawn[cv2.dilate(border, np.ones((width, width), np.uint8)) > 0] = colour
+    return drawn
 
 
 def _main_parts(area: np.ndarray, margin: np.ndarray) -> np.ndarray:

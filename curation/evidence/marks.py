@@ -14,11 +14,13 @@ NO_CLASS = (118, 118, 118)  # shown where the class is not known
 
 
 def name_of(space: LabelSpace, index: int) -> str:
-    """The name of a class up to its first comma; with its id when the font of the pictures cannot write it."""
+    """The name of a class up to its first comma; with its id when another class has that, too, or the pictures' font cannot write it."""
     if index == UNKNOWN or index >= len(space.names):
         return "unknown"
-    name = space.names[index].split(",")[0].strip()
-    return name if "?" in name or "?" not in drawable(name) else f"{name} (class {space.ids[index]})"
+    short = [name.split(",")[0].strip() for name in space.names]
+    name = short[index]
+    unclear = short.count(name) > 1 or ("?" not in name and "?" in drawable(name))
+    return f"{name} (class {space.ids[index]})" if unclear else name
 
 
 def class_colours(ids: np.ndarray, space: LabelSpace) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from curation.decode import DETAIL, PairError, read_pair, read_photo
-from curation.label_error.judge import Judge
+from curation.evidence.learned import Learned
 from curation.label_space import LabelSpace
 from curation.measure import decode_preview
 from curation.scores.view import View
@@ -26,7 +26,7 @@ class SeenPair:
     ids     (h, w) uint8 class indices, 255 = unknown; None without a label map
     detail  (h2, w2) uint8 luminance, long side <= 512; None when the files were not opened
     size    width and height of the photo as it lies on disk, upright
-    judge   of the whole data set, for label_error
+    learned of the whole data set, for label_error and coupling
     score, threshold, other, relation: what the reason has; `other` is the pair it is held against
     """
 
@@ -36,7 +36,7 @@ class SeenPair:
     space: LabelSpace | None = None
     detail: np.ndarray | None = None
     size: tuple[int, int] | None = None
-    judge: Judge | None = None
+    learned: Learned | None = None
     score: float | None = None
     threshold: float | None = None
     other: SeenPair | None = None
@@ -77,7 +77,7 @@ class SeenPair:
 
 
 def find_seen(
-    parts: Path, pair_ids: Iterable[str], space: LabelSpace, judge: Judge | None = None
+    parts: Path, pair_ids: Iterable[str], space: LabelSpace, learned: Learned | None = None
 ) -> dict[str, SeenPair]:
     """The pairs as kept in the parts, by id, without opening a user's file; unreadable ones are left out."""
     wanted = sorted(set(pair_ids))
@@ -93,12 +93,12 @@ def find_seen(
                 photo = decode_preview(row["preview"])
                 ids = None if row["ids"] is None else np.frombuffer(row["ids"], np.uint8).reshape(photo.shape[:2])
                 size = (row["width"], row["height"])
-                found[row["pair_id"]] = SeenPair(row["pair_id"], photo, ids, space, size=size, judge=judge)
+                found[row["pair_id"]] = SeenPair(row["pair_id"], photo, ids, space, size=size, learned=learned)
     return found
 
 
 def see_files(
-    pair_id: str, image: Path, label: Path | None, space: LabelSpace, judge: Judge | None = None
+    pair_id: str, image: Path, label: Path | None, space: LabelSpace, learned: Learned | None = None
 ) -> SeenPair | None:
     """The pair from its files, so twice as fine as from the parts; None when they cannot be read (any more)."""
     try:
@@ -106,11 +106,4 @@ def see_files(
     except PairError:
         return None
     size = (photo.width, photo.height)
-    return SeenPair(pair_id, photo.photo, ids and ids.ids, space, photo.detail, size, judge)
-
-
-def load_judge(folder: Path) -> Judge | None:
-    """The judge that `curate score` left in WORK/label_error, or None."""
-    for file in sorted(folder.glob("*.npz")):
-        return Judge.load(file)
-    return None
+    return SeenPair(pair_id, photo.photo, ids and ids.ids, space, photo.detail, size, learned)

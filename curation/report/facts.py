@@ -88,6 +88,8 @@ class Strip:
 
 @dataclass(frozen=True)
 class Facts:
+    """All that the page says. coupled, structure: of coupling_matrix.table and class_table, None where no label map was judged."""
+
     selection: Selection
     found: int
     photos_only: bool
@@ -99,6 +101,8 @@ class Facts:
     sampled: int
     shares: list[ClassShare]
     errors: list[ErrorKind]
+    coupled: pd.DataFrame | None
+    structure: pd.DataFrame | None
 
 
 def gather(
@@ -114,7 +118,8 @@ def gather(
     wanted = {pair_id for _, some, near in plan for pair_id in (*some, *near)}
     others = {f.representative for p in wanted for f in selection.faults.get(p, []) if f.representative}
     shown = {p for some in members.values() for p in some}
-    seen = evidence.find_seen(work.parts, wanted | others | shown, work.space, evidence.load_judge(work.label_error))
+    learned = evidence.load_learned(work, wanted | others | shown)
+    seen = evidence.find_seen(work.parts, wanted | others | shown, work.space, learned)
     relations = {frozenset(pair): relation for *pair, relation in _columns(duplicates, "first", "second", "relation")}
     counts, every = count_by_reason(selection), _count_every(selection)
     reasons = [
@@ -128,6 +133,9 @@ def gather(
         )
         for rule, some, near in plan
     ]
+    coupled, structure = (
+        pd.read_parquet(file) if file.exists() else None for file in (work.coupled_classes, work.class_structure)
+    )
     sampled, shares = class_shares(work.parts, work.space, set(selection.kept))
     return Facts(
         selection,
@@ -141,6 +149,8 @@ def gather(
         sampled,
         shares,
         error_kinds(scores),
+        coupled,
+        structure,
     )
 
 

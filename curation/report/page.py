@@ -6,6 +6,7 @@ from importlib import resources
 from string import Template
 
 import curation
+from curation import coupling_matrix
 from curation.class_words import pack
 from curation.evidence.marks import class_colours
 from curation.evidence.panel import Picture, percent
@@ -33,6 +34,7 @@ def page(facts: Facts, work: Workspace, command: str) -> str:
         ],
         ("equivalence-classes", "Equivalence classes", _classes(facts, work, images)),
         ("class-shares", "Class shares", _shares(facts)),
+        ("coupled-classes", "Coupled classes", _coupled(facts, images)),
         ("errors", "Errors", _errors(facts)),
         ("made", "How it was made", _made(facts, work, command)),
     ]
@@ -240,6 +242,40 @@ def _shares(facts: Facts) -> str:
     return (
         "<p>Did the selection shift the classes? Mean share of the picture, and share of the pairs that show a class, "
         f"over all readable pairs and over the kept ones.{sample}</p>{html}"
+    )
+
+
+def _coupled(facts: Facts, images: Images) -> str:
+    if facts.coupled is None or facts.coupled.empty:
+        return ""
+    said = coupling_matrix.suggestions(facts.coupled)
+    listed = (
+        "".join(f"<li>{text(line)}</li>" for line in said) or "<li>No two classes are so coupled that it matters.</li>"
+    )
+    picture = images.src(coupling_matrix.draw(facts.coupled))
+    columns = [("class", "name"), ("maps", "r"), ("area", "r"), ("edge density", "r"), ("aggregation", "r")]
+    columns += [("interspersion", "r")]
+    rows = [
+        [
+            text(row.name),
+            f"{row.maps:,}",
+            text(percent(row.area)),
+            *(
+                "" if value != value else f"{value:.2f}"
+                for value in (row.edge_density, row.aggregation, row.interspersion)
+            ),
+        ]
+        for row in facts.structure.itertuples(index=False)
+    ]
+    return (
+        "<p>Classes that interleave at a fine scale, or that look alike to a judge that never saw them, cannot be told "
+        "apart by a generator. Two that mean the same to you are better one class: <code>--merge</code> writes them as "
+        f"one into the recipe, and training follows it.</p><ul>{listed}</ul>"
+        f'<img class="matrix" src="{picture}" alt="matrix of coupled classes" loading="lazy">'
+        "<details><summary>Edge density, aggregation and interspersion of each class</summary>"
+        "<p>Landscape ecology's measures, means over the maps. Edge density: sides of class borders per cell, a cell being "
+        "1/128 of the long side. Aggregation: 1 where a class is one compact patch. Interspersion: 1 where it borders on "
+        f"all others equally long.</p>{table(columns, rows)}</details>"
     )
 
 

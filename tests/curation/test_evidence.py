@@ -7,9 +7,11 @@ import pytest
 
 from curation import evidence
 from curation.evidence import blur, dark, equivalence_class, label_error, overexposed
-from curation.evidence.marks import name_of, write_in
+from curation.evidence.learned import Fit
+from curation.evidence.marks import ORANGE, name_of, write_in
 from curation.evidence.panel import Panel, Picture, draw, drawable, percent, wrap
 from curation.evidence.seen import SeenPair
+from curation.label_error.simulated import SAYS
 from curation.label_space_files import load_builtin
 from curation.rules import RULES, Settings, select
 from curation.scores.view import LEVELS, ramp
@@ -21,13 +23,13 @@ EVERYTHING = {name: 0.5 for name in ("dark", "overexposed", "blur", "low_informa
 def seen(curated):
     """reason -> a pair that has it, as the report sees it."""
     selection = select(*curated.tables, Settings(thresholds=EVERYTHING, keep_per_class=1))
-    judge = evidence.load_judge(curated.work.label_error)
+    learned = evidence.load_learned(curated.work, set(curated.scores["pair_id"]))
     found = {}
     for pair_id in ["swapped", *selection.faults]:
         for fault in selection.faults[pair_id]:
             if fault.reason != "unreadable" and fault.reason not in found:
                 pairs = evidence.find_seen(
-                    curated.work.parts, {pair_id, fault.representative} - {None}, curated.work.space, judge
+                    curated.work.parts, {pair_id, fault.representative} - {None}, curated.work.space, learned
                 )
                 found[fault.reason] = replace(
                     pairs[pair_id],
@@ -68,19 +70,22 @@ def test_an_unreadable_pair_has_no_picture(seen):
 
 
 def test_coupling_names_both_classes_and_how_much_of_the_picture_it_is(seen):
-    says = evidence.show("coupling", seen["coupling"]).says
-    assert says.startswith('"rock" & <b>soil</b>/tree interleave over ') and says.endswith(" % of the picture")
+    shown = evidence.show("coupling", seen["coupling"])
+    assert shown.says.startswith('"rock" & <b>soil</b>/tree interleave over ')
+    assert shown.says.endswith(" % of the picture")
+    alike = seen["coupling"].learned.alike[1, 2]
+    assert f" and look alike to {percent(float(alike))}" in shown.panels[-1].caption
 
 
 def test_label_error_names_what_the_region_looks_like_and_what_it_is_labelled(seen):
     shown = evidence.show("label_error", seen["label_error"])
-    assert 'looks like "rock" & <b>soil</b>, labelled sky' in shown.says
-    assert 'looks like sky, labelled "rock" & <b>soil</b>' in shown.panels[-1].caption
+    assert "looks like sky, labelled tree" in shown.says
+    assert "looks like sky, labelled tree" in shown.panels[-1].caption
 
 
 def test_label_error_finds_the_place(curated):
-    judge = evidence.load_judge(curated.work.label_error)
-    clean = evidence.find_seen(curated.work.parts, ["p12"], curated.work.space, judge)["p12"]
+    learned = evidence.load_learned(curated.work, {"p12"})
+    clean = evidence.find_seen(curated.work.parts, ["p12"], curated.work.space, learned)["p12"]
     assert label_error.disputes(clean) == []
     wrong = clean.ids.copy()
     wrong[:24, :32] = 2  # sky, called tree: 8 of 24 rows and 8 x 32 / 24 columns of cells
@@ -89,6 +94,51 @@ def test_label_error_finds_the_place(curated):
     truth[:8, : round(32 / 96 * 32)] = True
     assert (dispute.given, dispute.looks) == (2, 0)
     assert (dispute.area & truth).sum() / (dispute.area | truth).sum() > 0.7
+
+
+@pytest.fixture
+def judged(curated):
+    """p12, and the same as it would be if its label map were wrong in some way."""
+    learned = evidence.load_learned(curated.work, {"p12"})
+    one = evidence.find_seen(curated.work.parts, ["p12"], curated.work.space, learned)["p12"]
+
+    def wrong(kind, shift=(0.0, 0.0)):
+        return replace(one, learned=replace(learned, fits={"p12": Fit(kind, shift)}))
+
+    return wrong
+
+
+@pytest.mark.parametrize(
+    ("shift", "how"),
+    [
+        ((-0.08, 0.05), "moved 8 % left and 5 % down"),
+        ((0.12, 0.0), "moved 12 % right"),
+        ((0.004, -0.03), "moved 3 % up"),
+    ],
+)
+def test_a_map_that_fits_better_shifted_is_shown_so(judged, shift, how):
+    one = judged("shifted", shift)
+    shown = label_error.show(one)
+    assert shown.says == f"it fits better shifted ({how})"  # p12 itself has no disputed region
+    as_is, moved = (panel for panel in shown.rows[1])
+    assert moved.caption == f"the same borders {how}"
+    height, width = one.ids.shape
+    dx, dy = round(shift[0] * width), round(shift[1] * height)
+    orange = [(panel.pixels == ORANGE).all(2)[10:-10, 15:-15] for panel in (as_is, moved)]  # their middle
+    there = (moved.pixels == ORANGE).all(2)[10 + dy : height - 10 + dy, 15 + dx : width - 15 + dx]
+    assert (orange[0] == there).mean() > 0.99 and (orange[0] != orange[1]).mean() > 0.02
+
+
+def test_a_map_that_fits_better_mirrored_is_shown_so(judged):
+    shown = label_error.show(judged("mirrored"))
+    as_is, mirrored = ((panel.pixels == ORANGE).all(2) for panel in shown.rows[1])
+    assert shown.says == "it fits better mirrored" and (as_is[:, ::-1] == mirrored).mean() > 0.97
+
+
+@pytest.mark.parametrize("kind", ["other", "swapped", "shifted"])
+def test_a_map_that_is_not_to_be_moved_has_no_second_row(judged, kind):
+    shown = label_error.show(judged(kind))  # shifted: nobody knows by how much
+    assert len(shown.rows) == 1 and shown.says == SAYS[kind]
 
 
 def test_the_limit_of_dark_is_where_the_score_crosses_its_threshold():
@@ -175,3 +225,17 @@ def test_only_nothing_is_zero_percent_and_only_a_whole_is_a_hundred(share, told)
 def test_lines_are_wrapped_and_a_number_stays_with_its_percent_sign():
     lines = wrap("over 44 % of " + "x" * 200, 80, 17)
     assert any("44 %" in line for line in lines) and "".join(lines).count("x") == 200
+
+
+def test_classes_with_the_same_short_name_are_told_apart():
+    space = load_builtin("ade20k150")
+    names = [name_of(space, i) for i in range(len(space.names))]
+    assert len(set(names)) == len(names) and "sky" in names
+
+
+def test_nothing_was_learned_where_no_label_map_was_judged(curated, curated_photos):
+    assert evidence.load_learned(curated_photos.work, {"p12"}) is None
+    learned = evidence.load_learned(curated.work, {"p12", "swapped"})
+    assert set(learned.fits) == {"p12", "swapped"}
+    assert learned.alike.shape == (4, 4) and np.array_equal(learned.alike, learned.alike.T, equal_nan=True)
+    assert 0 <= learned.alike[0, 1] <= 1

@@ -87,7 +87,7 @@ def test_the_picture_has_every_reason_and_the_classes_are_named(curated, about):
 
 
 def test_a_photo_that_is_gone_is_shown_from_what_was_kept_of_it(curated, about):
-    gone = replace(about("night"), image=Path("/nowhere/night.png"))
+    gone = replace(about("swapped"), image=Path("/nowhere/swapped.png"))
     assert list(pictures(curated.work, gone)) == ["label_error"]
 
 

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from curation.cli import app
+from curation.coupling_matrix import suggestions
 from curation.report import command, write_report
 from curation.report.charts import histogram
 from curation.report.errors import MOST_FILES, error_kinds
@@ -130,6 +131,14 @@ def test_class_shares_are_mean_shares_before_and_after(curated):
     assert all(s.area[0] == s.area[1] and s.pairs[0] == s.pairs[1] for s in shares)
     _, shares = class_shares(curated.work.parts, curated.work.space, {"p12"})
     assert sum(s.area[1] for s in shares) == pytest.approx(1) and all(s.pairs[1] in (0, 1) for s in shares)
+
+
+def test_the_coupled_classes_are_a_matrix_with_words(curated, html, curated_photos, tmp_path):
+    assert html.count('class="matrix"') == 1
+    for line in suggestions(pd.read_parquet(curated.work.coupled_classes)):
+        assert text(line) in html
+    assert "contagion" not in html and "interspersion" in html
+    assert 'id="coupled-classes"' not in make(curated_photos, tmp_path / "photos.html")
 
 
 def test_errors_of_one_kind_stand_together():
