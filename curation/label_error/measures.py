@@ -4,7 +4,8 @@ Enters: log p (24, 32, n) of the judge, a label map at label scale. Leaves: 1-D 
 verdict: ranking.py learns how to weigh them. Shares and gains are per known cell, so pictures with much unknown can be compared.
 
     whole    margin to the best class, surprise (-log p(given) - entropy), disagreement, the latter above what is expected
-    spots    the worst place of these after a blur of 1, 2, 4 cells; the largest connected region of disagreement
+    spots    the worst place of these after a blur of 1, 2, 4 cells; the largest connected region of disagreement; the mean
+             disagreement of the cells where it is nearly the worst
     classes  the class that fits worst; how far the class shares are from those expected
     moves    by how much log p rises when the map is mirrored, turned, flipped or shifted: near zero or below for a right map
     renames  by how much log p rises when a class, a region, or a spot takes one other class
@@ -26,7 +27,7 @@ MEASURES = (
     "margin_spot1", "disagreement_spot1", "surprise_spot1",
     "margin_spot2", "disagreement_spot2", "surprise_spot2",
     "margin_spot4", "disagreement_spot4", "surprise_spot4",
-    "region", "region_surprise",
+    "region", "region_surprise", "nearly_worst",
     "worst_class", "share_most", "share_sum",
     "mirrored", "turned", "flipped", "shifted",
     "edge", "edge_near", "edge_shifted",
@@ -40,6 +41,7 @@ EDGE_REACH = (12, 14)  # edge pixels: a tenth of the picture
 SURROUNDINGS = 8  # edge pixels: an edge counts by how far it stands out from what is around it
 FEWEST_EDGE = 10.0  # edge pixels; with fewer the edges of a map say nothing
 SMALL_CLASS, FEWEST_CELLS = 8, 4.0  # cells
+SOFTNESS = 0.1  # of the mean that is nearly a maximum
 SURE = 0.6  # disagreement in a cell
 LEAD = 0.3  # margin in a cell
 LEAST_LOG_P = -5.0  # one cell does not outvote a region
@@ -103,7 +105,9 @@ def _whole_and_spots(log_p: np.ndarray, given: np.ndarray, known: np.ndarray, ar
     for mass in (disagreement, surprise):
         sums = np.bincount(labels.ravel(), mass.ravel(), regions)[1:]
         values.append(float(sums.max()) / area if regions > 1 else 0.0)
-    return values
+    # mean disagreement, weighted towards the cells with most of it [Lad & Mueller 2023, arXiv:2307.05080, "softmin"]
+    weights = known * np.exp((disagreement - 1) / SOFTNESS)
+    return [*values, float((weights * disagreement).sum() / max(float(weights.sum()), 1e-6))]
 
 
 def _classes(log_p: np.ndarray, given: np.ndarray, known: np.ndarray, area: float) -> list[float]:

@@ -32,7 +32,7 @@ from curation.measure import decode_preview, read_kept
 from curation.scores.coupling import fragments, interleavings
 from curation.workspace import atomic, digest, inputs_of, write_table
 
-VERSION = 1
+VERSION = 2
 MOST_PAIRS = 4000  # to learn from; the rest are judged only, so the cost of fitting does not grow with the set
 MOST_CELLS = 600_000
 MOST_CELLS_A_PAIR = 250
@@ -101,7 +101,7 @@ def judge_part(part: Part) -> int:
         fit = fit_of(log_p, edges, ids)
         woven = [v for w in interleavings(small) for v in (w.first, w.second, w.share)]
         pairs.append((pair_id, fold, *fit.shift, woven, fragments(small), fit.values))
-        classes += [(pair_id, *row) for row in class_evidence(log_p, ids)]
+        classes += [(pair_id, *row) for row in class_evidence(log_p, ids, photo)]
         alike.add(log_p, class_shares(ids, part.n_classes))
         if pair_id in kept:
             tally.add(small)

@@ -57,6 +57,7 @@ def test_one_sure_class_everywhere():
     margin, entropy = np.log(9), -0.9 * np.log(0.9) - 0.1 * np.log(0.1)
     expected = {
         "margin": margin,
+        "nearly_worst": 0.9,
         "surprise": -np.log(0.1) - entropy,
         "disagreement": 0.9,
         "excess": 0.9 - 0.18,

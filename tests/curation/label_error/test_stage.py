@@ -137,11 +137,12 @@ def test_wrong_label_maps_rank_first(said):
 
 
 def test_label_evidence_adds_up(said):
-    """Given and evident shares are of the same known area; what is given and not evident is evident elsewhere."""
+    """Given and evident shares are of the same known area, of which a little, at borders, has no evident class."""
     by_pair = said.evidence.groupby("pair_id")
     sums = by_pair[["given_share", "evidence_share"]].sum()
     assert set(sums.index) == {*said.pairs["pair_id"]} - {UNKNOWN}
-    np.testing.assert_allclose(sums, 1, atol=3e-4)
+    np.testing.assert_allclose(sums["given_share"], 1, atol=3e-4)
+    assert sums["evidence_share"].between(0.95, 1 + 3e-4).all()
     rows = said.evidence
     assert (rows["disagree_share"] >= (rows["given_share"] - rows["evidence_share"]).abs() - 2e-4).all()
     assert (rows["disagree_share"] <= rows["given_share"] + rows["evidence_share"] + 2e-4).all()
@@ -179,7 +180,10 @@ def test_evidence_of_every_pair_is_what_was_judged(said, parts, folder):
 
 
 def test_no_pair_is_judged_by_what_its_own_label_map_taught(parts, said, tmp_path, monkeypatch):
-    """The maps of a whole fold are renamed: the evidence for the pairs of that fold stays, that for others does not."""
+    """The maps of a whole fold are renamed: the evidence for the pairs of that fold stays, that for others does not.
+
+    But for a little: how sure the judge is (its temperature) is one number, from all pairs.
+    """
     monkeypatch.setattr(stage, "MOST_SIMULATED", 0)
     names, fold = said.pairs["pair_id"].tolist(), 1
     changed = {
@@ -195,8 +199,8 @@ def test_no_pair_is_judged_by_what_its_own_label_map_taught(parts, said, tmp_pat
         found = evidence[evidence["pair_id"].isin(chosen) & (evidence["evidence_share"] > 0)]
         return found.set_index(["pair_id", "class"])["evidence_share"]
 
-    pd.testing.assert_series_equal(of(said.evidence, True), of(after, True))
-    assert not of(said.evidence, False).equals(of(after, False))
+    pd.testing.assert_series_equal(of(said.evidence, True), of(after, True), atol=0.01, rtol=0)
+    assert (of(said.evidence, False) - of(after, False)).abs().max() > 0.2
 
 
 # --- again, and where it was stopped ---
