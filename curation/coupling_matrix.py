@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from curation import landscape
 from curation.evidence.panel import GAP, INK, PAPER, drawable, font, percent
-from curation.scores.coupling import cells_of, interleavings
+from curation.scores.coupling import Interleaving, cells_of, interleavings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,13 +66,13 @@ class Tally:
         self.measures = np.zeros((n_classes + 1, len(MEASURES) + 1))
         self.defined = np.zeros((n_classes + 1, len(MEASURES) + 1), np.int64)
 
-    def add(self, ids: np.ndarray) -> None:
-        """Count one label map, (h, w) uint8 class indices, 255 = unknown, of any size."""
+    def add(self, ids: np.ndarray, found: Sequence[Interleaving] | None = None) -> None:
+        """Count one label map, (h, w) uint8 class indices, 255 = unknown, of any size; `found`: its interleavings, if known."""
         self.n_maps += 1
         seen = landscape.adjacency(cells_of(ids))
         self.both[np.ix_(seen.classes, seen.classes)] += 1
         self.area[seen.classes] += seen.cells / max(1, seen.cells.sum())
-        for pair in interleavings(ids):
+        for pair in interleavings(ids) if found is None else found:
             at = [pair.first, pair.second], [pair.second, pair.first]
             self.share[at] += pair.share
             self.interleaved[at] += pair.share >= SEEN

@@ -17,25 +17,25 @@ EPSILON = 1e-3  # squared contrast, of colours in [0, 1], below which a window i
 
 def guided(photo: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """(h, w, 3) uint8 RGB -> function that filters an (h, w) float32 layer into one of the same shape."""
-    guide = photo.astype(np.float32) / 255
-    mean = _mean(guide)
-    (rr, rg, rb), (_, gg, gb), (_, _, bb) = (
-        [_mean(guide[..., i] * guide[..., j]) - mean[..., i] * mean[..., j] for j in range(3)] for i in range(3)
-    )
-    rr, gg, bb = rr + EPSILON, gg + EPSILON, bb + EPSILON
-    adjugate = [
-        [gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb],
-        [gb * rb - rg * bb, rr * bb - rb * rb, rb * rg - rr * gb],
-        [rg * gb - gg * rb, rb * rg - rr * gb, rr * gg - rg * rg],
+    red, green, blue = guide = [np.ascontiguousarray(c) for c in np.moveaxis(photo.astype(np.float32) / 255, 2, 0)]
+    r, g, b = mean = [_mean(colour) for colour in guide]
+    rr, gg, bb = (_mean(c * c) - m * m + EPSILON for c, m in zip(guide, mean, strict=True))
+    rg, gb, br = _mean(red * green) - r * g, _mean(green * blue) - g * b, _mean(blue * red) - b * r
+    first, second, third = gg * bb - gb * gb, gb * br - rg * bb, rg * gb - gg * br
+    scale = 1 / (rr * first + rg * second + br * third)
+    across = (br * rg - rr * gb) * scale
+    inverse = [
+        [first * scale, second * scale, third * scale],
+        [second * scale, (rr * bb - br * br) * scale, across],
+        [third * scale, across, (rr * gg - rg * rg) * scale],
     ]  # of the covariance of the colours in each window
-    determinant = rr * adjugate[0][0] + rg * adjugate[1][0] + rb * adjugate[2][0]
 
     def filtered(layer: np.ndarray) -> np.ndarray:
         level = _mean(layer)
-        covariance = [_mean(guide[..., i] * layer) - mean[..., i] * level for i in range(3)]
-        slope = [sum(row[j] * covariance[j] for j in range(3)) / determinant for row in adjugate]  # (19)
-        offset = level - sum(slope[i] * mean[..., i] for i in range(3))  # (20)
-        return sum(_mean(slope[i]) * guide[..., i] for i in range(3)) + _mean(offset)  # (21)
+        x, y, z = (_mean(c * layer) - m * level for c, m in zip(guide, mean, strict=True))
+        slope = [row[0] * x + row[1] * y + row[2] * z for row in inverse]  # (19)
+        offset = level - slope[0] * r - slope[1] * g - slope[2] * b  # (20)
+        return _mean(slope[0]) * red + _mean(slope[1]) * green + _mean(slope[2]) * blue + _mean(offset)  # (21)
 
     return filtered
 

@@ -68,24 +68,29 @@ class Judge:
 
 
 def fit(
-    features: str, samples: Callable[[], Iterable[Sample]], tick: Callable[[int], None] = lambda samples: None
+    features: str,
+    samples: Iterable[Sample],
+    some: Callable[[], Iterable[Sample]],
+    tick: Callable[[int], None] = lambda samples: None,
 ) -> Judge:
     """Fit one model per fold.
 
     Args:
         features: the name of the features, to be kept.
-        samples: gives the samples from the start each time it is called; they are not held in memory together.
-        tick: told how many more samples are done, of three times their number.
+        samples: all to learn from; they are not held in memory together.
+        some: gives some of them, from the start each time it is called: enough for the mean and scale and the temperature.
+        tick: told how many more samples are done.
     """
-    mean, scale = _spread((x for _, x, _ in _ticked(samples(), tick)))
+    mean, scale = _spread(x for _, x, _ in some())
     square: np.ndarray | None = None
-    for fold, x, y in _ticked(samples(), tick):
+    for fold, x, y in samples:
         if square is None:
             width = 1 + x.shape[1] + HIDDEN
             square, cross = np.zeros((FOLDS, width, width)), np.zeros((FOLDS, width, y.shape[1]))
         lifted = _lift(x, mean, scale)
         square[fold] += lifted.T @ lifted
         cross[fold] += lifted.T @ y
+        tick(1)
     weights = np.zeros(cross.shape, np.float32)
     for fold in range(FOLDS):
         others = [other for other in range(FOLDS) if other != fold]
@@ -94,18 +99,12 @@ def fit(
         weights[fold] = np.linalg.solve(system, cross[others].sum(0))
     judge = Judge(features, mean, scale, weights, 1.0)
     loss, n = np.zeros(len(TEMPERATURES)), 0
-    for fold, x, y in _ticked(samples(), tick):
+    for fold, x, y in some():
         evidence = judge._evidence(x, fold)
         loss += [-(y * _log_softmax(evidence, t)).sum(dtype=np.float64) for t in TEMPERATURES]
         n += len(y)
     judge.temperature = TEMPERATURES[int(loss.argmin())]
     return judge
-
-
-def _ticked(samples: Iterable[Sample], tick: Callable[[int], None]) -> Iterable[Sample]:
-    for sample in samples:
-        yield sample
-        tick(1)
 
 
 def _spread(pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -34,8 +34,9 @@ from curation.workspace import atomic, digest, inputs_of, write_table
 
 VERSION = 2
 MOST_PAIRS = 4000  # to learn from; the rest are judged only, so the cost of fitting does not grow with the set
-MOST_CELLS = 600_000
+MOST_CELLS = 400_000
 MOST_CELLS_A_PAIR = 250
+MOST_SCALED = 400  # pairs that tell how the features spread and how sure the judge may be
 MOST_SIMULATED = 400  # pairs whose maps are made wrong; each in all KINDS
 COLUMNS = ["pair_id", "preview", "ids"]
 
@@ -99,12 +100,13 @@ def judge_part(part: Part) -> int:
         compact = kept[pair_id] if pair_id in kept else seen.compact(photo)
         log_p, edges, ids = model.log_p(seen.cells(compact), fold), photo_edges(photo), at_label_scale(small)
         fit = fit_of(log_p, edges, ids)
-        woven = [v for w in interleavings(small) for v in (w.first, w.second, w.share)]
+        found = interleavings(small)
+        woven = [v for w in found for v in (w.first, w.second, w.share)]
         pairs.append((pair_id, fold, *fit.shift, woven, fragments(small), fit.values))
         classes += [(pair_id, *row) for row in class_evidence(log_p, ids, photo)]
         alike.add(log_p, class_shares(ids, part.n_classes))
         if pair_id in kept:
-            tally.add(small)
+            tally.add(small, found)
         if len(rows) > 1 and _chance(pair_id, b"wrong") < part.simulate:
             rng = np.random.default_rng(_number(pair_id, b"wrong"))
             other = at_label_scale(_small_ids(rows[(i + rng.integers(1, len(rows))) % len(rows)]))
@@ -146,8 +148,9 @@ def judge_set(
         if not model.exists():
             learned = sum(len(_kept_features(job)) for job in jobs)
             cells = max(1, min(MOST_CELLS_A_PAIR, MOST_CELLS // max(learned, 1)))
-            with progress("learn classes", 3 * learned) as tick, threadpool_limits(1):  # the same sums on any machine
-                judge.fit(features, lambda: _samples(jobs, cells), tick).save(model)
+            some = min(1.0, MOST_SCALED / max(learned, 1))
+            with progress("learn classes", learned) as tick, threadpool_limits(1):  # the same sums on any machine
+                judge.fit(features, _samples(jobs, cells), lambda: _samples(jobs, cells, some), tick).save(model)
         for _ in run(judge_part, todo, "judge labels"):
             pass
     for old in folder.iterdir():
@@ -168,11 +171,12 @@ def evidence_of(parts: list[Path], model: Path) -> Iterator[tuple[str, np.ndarra
             yield row["pair_id"], log_p, class_shares(at_label_scale(_small_ids(row)), fitted.n_classes)
 
 
-def _samples(jobs: list[Part], cells: int) -> Iterator[judge.Sample]:
+def _samples(jobs: list[Part], cells: int, share: float = 1.0) -> Iterator[judge.Sample]:
+    """The chosen cells of a share of the pairs that are learned from."""
     for job in jobs:
         kept = _kept_features(job)
         for row in _rows(job) if kept else ():
-            if row["pair_id"] in kept:
+            if row["pair_id"] in kept and _chance(row["pair_id"], b"some") < share:
                 given = class_shares(at_label_scale(_small_ids(row)), job.n_classes).reshape(-1, job.n_classes)
                 rng = np.random.default_rng(_number(row["pair_id"], b"cells"))
                 chosen = np.sort(rng.permutation(np.flatnonzero(given.sum(1) > 0.5))[:cells])
