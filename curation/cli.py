@@ -115,7 +115,7 @@ def group(data: DataOptions, classes: ClassOptions, out: TableOut = None) -> Non
     from curation import stages
 
     with _started(data) as (run, workspace):
-        stages.score(run, workspace)
+        stages.measure(run, workspace)
         duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror)
         if not data.quiet:
             sizes = groups["equivalence_class"].value_counts()
@@ -185,6 +185,7 @@ def report(
     """
     from curation import stages
     from curation.equivalence import TAU
+    from curation.label_error.features import choose
     from curation.report import write_report
     from curation.workspace import facts_of
 
@@ -193,11 +194,10 @@ def report(
     with _started(data) as (run, workspace):
         scores = stages.score(run, workspace, judge.chosen)
         duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror)
-        made = facts_of(workspace.groups)
+        made = facts_of(workspace.scores) | facts_of(workspace.groups)
         options = ["--similarity", f"{made['similarity']:g}"] if made["similarity"] != TAU else []
-        options += ["--no-mirror"] * (not made["mirror"]) + (
-            ["--judge", judge.chosen] if judge.chosen != "auto" else []
-        )
+        options += ["--no-mirror"] * (not made["mirror"])
+        options += ["--judge", made["judge"]] if made["judge"] != choose("auto") else []
         _done(data.quiet, write_report(out, workspace, scores, duplicates, groups, settings, options))
 
 

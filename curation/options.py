@@ -112,18 +112,19 @@ class JudgeOptions:
     """Who judges whether label maps fit their photos."""
 
     judge: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="How label_error sees photos: network (EfficientNet-lite0), plain (hand-made, no weights file), auto (network where "
-            "its weights are installed), none."
+            "its weights are installed), none. Default: as the last time in this WORK, at first auto.",
+            show_default=False,
         ),
-    ] = "auto"
+    ] = None
     no_label_error: Annotated[bool, typer.Option("--no-label-error", help="The same as --judge none.")] = False
 
     @property
-    def chosen(self) -> str:
-        """The judge by name. Raises typer.BadParameter for one that does not exist."""
-        if self.judge not in JUDGES:
+    def chosen(self) -> str | None:
+        """The judge by name, if one is asked for. Raises typer.BadParameter for one that does not exist."""
+        if self.judge not in (None, *JUDGES):
             raise typer.BadParameter(f'no judge "{self.judge}"; use {", ".join(JUDGES)}')
         return "none" if self.no_label_error else self.judge
 

@@ -24,7 +24,7 @@ from curation.label_space import LabelSpace, ids_as_found
 from curation.label_space_files import find_beside, load_builtin, resolve
 from curation.layout import GRID
 from curation.manifest import write_manifest
-from curation.measure import TABLE, is_done, measure_shard, plan_shards
+from curation.measure import TABLE, Shard, is_done, measure_shard, plan_shards
 from curation.pairs import NoPairsError, Pair, find_pairs
 from curation.scores import SCORES, coupling
 from curation.workspace import Workspace, WorkspaceError, digest, facts_of, inputs_of, write_table
@@ -123,17 +123,9 @@ def index(
     return work
 
 
-def score(run: Run, work: Workspace, judge: str = "auto") -> pd.DataFrame:
-    """Measure every pair that is not measured yet; write and return scores.parquet.
-
-    `judge`: of label_error.features.JUDGES.
-    """
-    judge = choose(judge)
-    pairs = read_pairs(work)
-    shards = plan_shards(pairs, work.data, work.space, work.parts)
-    key = digest([s.key for s in shards], judge, label_error.VERSION, SCORES["label_error"].version)
-    if inputs_of(work.scores) == key:
-        return pd.read_parquet(work.scores)
+def measure(run: Run, work: Workspace) -> list[Shard]:
+    """Measure every pair that is not measured yet; returns the shards, whose parts hold what was measured."""
+    shards = plan_shards(read_pairs(work), work.data, work.space, work.parts)
     work.parts.mkdir(parents=True, exist_ok=True)
     todo = [s for s in shards if not is_done(s)]
     for _ in run.over(measure_shard, todo, "score", lambda s: len(s.pairs)):
@@ -142,6 +134,20 @@ def score(run: Run, work: Workspace, judge: str = "auto") -> pd.DataFrame:
     for old in work.parts.iterdir():
         if old.name.split(".")[0] not in wanted:
             old.unlink()
+    return shards
+
+
+def score(run: Run, work: Workspace, judge: str | None = None) -> pd.DataFrame:
+    """Measure every pair that is not measured yet and judge the label maps; write and return scores.parquet.
+
+    `judge`: of label_error.features.JUDGES; left out: as the last time in this WORK, at first "auto".
+    """
+    judge = choose(judge or facts_of(work.scores).get("judge", "auto"))
+    shards = plan_shards(read_pairs(work), work.data, work.space, work.parts)
+    key = digest([s.key for s in shards], judge, label_error.VERSION, SCORES["label_error"].version)
+    if inputs_of(work.scores) == key:
+        return pd.read_parquet(work.scores)
+    measure(run, work)
     table = pa.concat_tables([pq.read_table(s.part, columns=TABLE.names) for s in shards]).to_pandas()
     if judge != "none" and table["label"].notna().any():
         table = _judged(run, work, [s.part for s in shards], table, judge)
@@ -149,7 +155,7 @@ def score(run: Run, work: Workspace, judge: str = "auto") -> pd.DataFrame:
         for file in (work.label_evidence, work.label_fit, work.coupled_classes, work.class_structure):
             file.unlink(missing_ok=True)  # they spoke of a set as it was judged before
     table = table[[c for c in SCORE_COLUMNS if c in table]].sort_values("pair_id", ignore_index=True)
-    write_table(work.scores, table, key)
+    write_table(work.scores, table, key, {"judge": judge})
     return table
 
 
@@ -232,7 +238,7 @@ def build_selection(
     settings: rules.Settings,
     tau: float | None = None,
     mirror: bool | None = None,
-    judge: str = "auto",
+    judge: str | None = None,
 ) -> tuple[Path, rules.Selection]:
     """Everything up to the manifest of one level; returns its path and the selection."""
     if all(pair.label is None for pair in read_pairs(work)):

@@ -43,6 +43,8 @@ def command(work: Workspace, settings: Settings, options: list[str]) -> str:
             words += [f"--{name.replace('_', '-')}", value]
     for name, threshold in sorted(settings.thresholds.items()):
         words += ["--set", f"{name}={'off' if threshold is None else f'{threshold:g}'}"]
+    for group in settings.merges:
+        words += ["--merge", ",".join(group)]
     if settings.keep_per_class != Settings.keep_per_class:
         words += ["--keep-per-class", str(settings.keep_per_class)]
     if settings.keeper != KEEPERS:

@@ -109,10 +109,16 @@ def measure(data, folder):
 
 
 @pytest.fixture(scope="session")
-def curated(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("curated")
-    write_data(folder / "data")
-    return measure(folder / "data", folder / "work")
+def planted_data(tmp_path_factory):
+    """The folder of the pairs, not measured."""
+    folder = tmp_path_factory.mktemp("planted") / "data"
+    write_data(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def curated(planted_data, tmp_path_factory):
+    return measure(planted_data, tmp_path_factory.mktemp("curated") / "work")
 
 
 @pytest.fixture(scope="session")

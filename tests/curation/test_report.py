@@ -202,6 +202,8 @@ def test_the_command_repeats_the_selection(curated):
         f"curate build-selection --level 1 --data {curated.data} --set blur=0.5 --set coupling=off "
         "--keep-per-class 2 --keeper first --target-size 9 --no-mirror"
     )
+    merged = command(curated.work, Settings(merges=(("sky", "tree"), ("a b", "c"))), [])
+    assert merged.endswith("--level 2 --data " + f"{curated.data} --merge sky,tree --merge 'a b,c'")
 
 
 def test_curate_report_writes_the_page_where_it_is_told(curated, html, tmp_path):
