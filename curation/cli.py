@@ -451,7 +451,15 @@ def _settings(selection: SelectionOptions) -> Settings:
         merges = tuple(
             tuple(name.strip() for name in group.split(",") if name.strip()) for group in selection.merge or ()
         )
-        return Settings(selection.level, chosen, selection.keep_per_class, keeper, selection.target_size, merges)
+        return Settings(
+            selection.level,
+            chosen,
+            selection.keep_per_class,
+            keeper,
+            selection.target_size,
+            merges,
+            selection.reweight,
+        )
 
 
 def _in_force(thresholds: Path | None, reason: str) -> float | None:

@@ -73,7 +73,9 @@ def write_manifest(
     for row in rows.loc[selection.kept].itertuples(index=False):
         group = classes.get(row.pair_id)
         files = (path(row.image), path(row.label), int(row.width), int(row.height), row.sha256_image, row.sha256_label)
-        kept.append([row.pair_id, *files, "" if pd.isna(group) else group, "1"])
+        kept.append(
+            [row.pair_id, *files, "" if pd.isna(group) else group, f"{selection.weights.get(row.pair_id, 1):.4g}"]
+        )
     rejected = []
     for pair_id, faults in selection.faults.items():
         row, first = rows.loc[pair_id], faults[0]
@@ -104,7 +106,7 @@ def _recipe(selection: Selection, scores: pd.DataFrame, grouping: dict, space: L
             for reason, rule in settings.active().items()
             if rule.threshold is not None and (reason in scores or reason in STRUCTURAL)
         },
-        "equivalence_classes": {**grouping, "keep": settings.keep_per_class},
+        "equivalence_classes": {**grouping, "keep": settings.keep_per_class, "reweight": settings.reweight},
         "keeper": list(settings.keeper),
         "target_size": settings.target_size,
         "data": base,

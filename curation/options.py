@@ -92,6 +92,13 @@ class SelectionOptions:
     keep_per_class: Annotated[
         int, typer.Option("--keep-per-class", "-k", help="Pairs kept of each equivalence class.", min=1)
     ] = 3
+    reweight: Annotated[
+        bool,
+        typer.Option(
+            "--reweight",
+            help="Keep all of a large equivalence class, and let training draw its pairs less often: as often as -k pairs of it.",
+        ),
+    ] = False
     keeper: Annotated[str, typer.Option(help="Which copy of a photo stays: words in order of weight.")] = (
         "clean,largest,sharpest,first"
     )

@@ -69,7 +69,8 @@ KEEPERS = (
 @dataclass(frozen=True)
 class Settings:
     """What decides a selection beyond the tables. `thresholds`: set by a person; None switches a rule off.
-    `merges`: groups of class names that training takes as one; no rule looks at them."""
+    `merges`: groups of class names that training takes as one; no rule looks at them. `reweight`: large equivalence classes
+    are drawn less often in training, instead of dropping what is more than `keep_per_class` of them."""
 
     level: int = 2
     thresholds: Mapping[str, float | None] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class Settings:
     keeper: tuple[str, ...] = KEEPERS
     target_size: int | None = None
     merges: tuple[tuple[str, ...], ...] = ()
+    reweight: bool = False
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
@@ -133,11 +135,13 @@ class Fault:
 
 @dataclass(frozen=True)
 class Selection:
-    """kept: pair ids, ascending. faults: for every dropped pair its reasons, the first one first."""
+    """kept: pair ids, ascending. faults: for every dropped pair its reasons, the first one first. weights: how often to draw
+    a kept pair in training, where that is not 1."""
 
     settings: Settings
     kept: list[str]
     faults: dict[str, list[Fault]]
+    weights: dict[str, float] = field(default_factory=dict)
 
 
 def select(scores: pd.DataFrame, duplicates: pd.DataFrame, groups: pd.DataFrame, settings: Settings) -> Selection:
@@ -156,15 +160,21 @@ def select(scores: pd.DataFrame, duplicates: pd.DataFrame, groups: pd.DataFrame,
     badness = _badness(readable, rules)
     for pair_id, fault in _duplicate_faults(readable, duplicates, rules, _unclean(readable, settings), settings.keeper):
         faults[pair_id].append(fault)
+    weights: dict[str, float] = {}
     if "equivalence_class" in rules:
-        for pair_id, fault in _surplus_faults(readable, groups, faults, settings.keep_per_class, badness):
-            faults[pair_id].append(fault)
+        classes = _large_classes(readable, groups, faults, settings.keep_per_class)
+        if settings.reweight:
+            weights = {p: settings.keep_per_class / len(some) for _, some in classes for p in some["pair_id"]}
+        else:
+            for pair_id, fault in _surplus_faults(classes, settings.keep_per_class):
+                faults[pair_id].append(fault)
     order = {rule.reason: i for i, rule in enumerate(RULES)}
     found = {pair_id: sorted(some, key=lambda f: order[f.reason]) for pair_id, some in faults.items()}
     kept = [p for p in table.index if p not in found]
     if settings.target_size is not None:
         kept, found = _best(list(readable.index), found, badness, settings.target_size)
-    return Selection(settings, sorted(kept), {p: found[p] for p in sorted(found)})
+    chosen = {p: weight for p, weight in sorted(weights.items()) if p not in found}
+    return Selection(settings, sorted(kept), {p: found[p] for p in sorted(found)}, chosen)
 
 
 def _badness(readable: pd.DataFrame, rules: Mapping[str, Rule]) -> pd.Series:
@@ -222,12 +232,15 @@ def _duplicate_faults(readable, duplicates, rules, unclean, keeper):
         gone.add(keep)  # kept: later ones in the list may not drop it
 
 
-def _surplus_faults(readable, groups, faults, keep_per_class, badness):
-    """Of each equivalence class keep the representative or the pair nearest to it, then those whose photos differ most."""
+def _large_classes(readable, groups, faults, keep_per_class):
+    """(name, rows of groups) of each equivalence class with more clean pairs than are to be kept, by name."""
     clean = groups[groups["pair_id"].isin(readable.index) & ~groups["pair_id"].isin(faults.keys())]
-    for name, members in clean.groupby("equivalence_class", sort=True):
-        if len(members) <= keep_per_class:
-            continue
+    return [(n, some) for n, some in clean.groupby("equivalence_class", sort=True) if len(some) > keep_per_class]
+
+
+def _surplus_faults(classes, keep_per_class):
+    """Of each equivalence class keep the representative or the pair nearest to it, then those whose photos differ most."""
+    for name, members in classes:
         members = members.sort_values(["similarity", "pair_id"], ascending=[False, True], kind="stable")
         ids = members["pair_id"].tolist()
         photos = np.stack([np.frombuffer(c, np.uint8) for c in members["colours"]]).astype(np.float64)

@@ -31,6 +31,8 @@ def print_selection(selection: Selection) -> None:
         threshold = active[reason].threshold if reason in active else None
         table.add_row(reason, f"{n:,}", "" if threshold is None else f"{threshold:g}", says[reason])
     Console().print(table if selection.faults else f"{TITLES[level]}: all {total:,} pairs kept")
+    if selection.weights:
+        Console().print(f"{len(selection.weights):,} pairs of large equivalence classes get a weight below 1")
     errors = [some[0].detail for some in selection.faults.values() if some[0].reason == "unreadable"]
     for error, n in Counter(errors).most_common(MOST_ERRORS):
         Console().print(f"  {n:,} unreadable: {error}", markup=False, highlight=False)

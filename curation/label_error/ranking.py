@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from curation.label_error.simulated import KINDS
@@ -78,6 +77,10 @@ def _out_of_fold(
 
 def _tell_apart(given: np.ndarray, simulated: np.ndarray, kind: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """(n, kinds) log odds of being wrong in each way, each learned from as many wrong as given maps."""
+    from sklearn.linear_model import (
+        LogisticRegression,
+    )  # half of a second, which a run with nothing to judge need not wait for
+
     lift = _lift(_rooted(given))
     right, asked = lift(given), lift(asked)
     log_odds = np.full((len(asked), len(KINDS)), -np.inf)

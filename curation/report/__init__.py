@@ -47,6 +47,8 @@ def command(work: Workspace, settings: Settings, options: list[str]) -> str:
         words += ["--merge", ",".join(group)]
     if settings.keep_per_class != Settings.keep_per_class:
         words += ["--keep-per-class", str(settings.keep_per_class)]
+    if settings.reweight:
+        words.append("--reweight")
     if settings.keeper != KEEPERS:
         words += ["--keeper", ",".join(settings.keeper)]
     if settings.target_size is not None:

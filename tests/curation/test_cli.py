@@ -134,6 +134,18 @@ def test_thresholds_from_a_file_and_a_target_size(built, tmp_path):
     assert "backlight" not in json.loads((tmp_path / "selection2.json").read_text())["thresholds"]
 
 
+def test_reweighting_writes_weights_instead_of_dropping(built, tmp_path):
+    curate("build-selection", "-k", 1, "--out", tmp_path / "dropped", cwd=built)
+    curate("build-selection", "-k", 1, "--reweight", "--out", tmp_path / "weighed", cwd=built)
+    dropped = pd.read_csv(tmp_path / "dropped/selection2.rejected.csv", dtype={"pair_id": str})
+    surplus = set(dropped.loc[dropped["reason"] == "equivalence_class", "pair_id"])
+    weighed = pd.read_csv(tmp_path / "weighed/selection2.csv", dtype={"pair_id": str}).set_index("pair_id")["weight"]
+    assert surplus and surplus <= set(weighed.index[weighed < 1]) and (weighed > 0).all()
+    dropped_to = len(pd.read_csv(tmp_path / "dropped/selection2.csv"))
+    assert weighed.sum() == pytest.approx(dropped_to, abs=0.1)  # a class counts as much as before
+    assert json.loads((tmp_path / "weighed/selection2.json").read_text())["equivalence_classes"]["reweight"] is True
+
+
 def test_only_what_changed_is_measured_again(demo_set, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(demo_set, data)

@@ -192,3 +192,13 @@ def test_levels_nest_also_where_the_better_copy_is_dropped_later():
     scores = table(monochrome=[0.9, 0.0], width=[640, 320])
     same = duplicates(("a", "b", "same", 0.99))
     assert select(scores, same, ALONE, Settings(1)).kept == select(scores, same, ALONE, Settings(2)).kept == ["b"]
+
+
+def test_reweighting_keeps_a_large_class_and_draws_it_as_often_as_what_would_have_stayed():
+    scores = table(blur=[0] * 8, label_error=[0.9] + [0] * 7)
+    chosen = select(scores, NONE, groups(a="abcdef", g="gh"), Settings(2, keep_per_class=2, reweight=True))
+    assert chosen.kept == list("bcdefgh") and reasons(chosen) == {"a": ["label_error"]}
+    assert chosen.weights == dict.fromkeys("bcdef", 2 / 5)  # a is no longer one of them
+    assert select(scores, NONE, groups(a="abcdef"), Settings(1, keep_per_class=2, reweight=True)).weights == {}
+    best = select(scores, NONE, groups(a="abcdef", g="gh"), Settings(2, {}, 2, target_size=3, reweight=True))
+    assert set(best.weights) <= set(best.kept) and len(best.kept) == 3
