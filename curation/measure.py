@@ -51,7 +51,7 @@ KEPT = pa.schema(
     ]
 )
 PART = pa.schema([*TABLE, *KEPT])
-VERSION = 1  # raise when decoding or a kept column changes
+VERSION = 2  # raise when decoding or a kept column changes
 SHARD_MEAN, SHARD_MOST = 64, 256  # pairs: small enough to keep all processes busy on a few hundred
 
 

@@ -22,14 +22,14 @@ from curation.label_error.features import FEATURES, choose
 from curation.label_error.ranking import FEWEST
 from curation.label_space import LabelSpace, ids_as_found
 from curation.label_space_files import find_beside, load_builtin, resolve
-from curation.layout import GRID
+from curation.layout import SHAPE
 from curation.manifest import write_manifest
 from curation.measure import TABLE, Shard, is_done, measure_shard, plan_shards
 from curation.pairs import NoPairsError, Pair, find_pairs
 from curation.scores import SCORES, coupling
-from curation.workspace import Workspace, WorkspaceError, digest, facts_of, inputs_of, write_table
+from curation.workspace import Workspace, WorkspaceError, atomic, digest, facts_of, inputs_of, write_table
 
-GROUP_VERSION = 1
+GROUP_VERSION = 2
 SCORE_COLUMNS = ["pair_id", "image", "label", "width", "height", *SCORES, "error", "sha256_image", "sha256_label"]
 
 
@@ -205,7 +205,7 @@ def group(
     key = digest(GROUP_VERSION, [s.key for s in shards], settings)
     if inputs_of(work.groups) == key and inputs_of(work.duplicates) == key:
         return pd.read_parquet(work.duplicates), pd.read_parquet(work.groups)
-    columns = ["pair_id", "sha256_image", "thumbnail", "layout", "colours", "error"]
+    columns = ["pair_id", "sha256_image", "thumbnail", "colours", "error"]
     kept = pa.concat_tables([pq.read_table(s.part, columns=columns) for s in shards]).to_pandas()
     kept = kept[kept["error"].isna()].sort_values("pair_id", ignore_index=True)
     ids = kept["pair_id"].tolist()
@@ -213,10 +213,8 @@ def group(
     with run.progress("find copies", 2 * len(ids)) as tick:
         same = find_duplicates(ids, kept["sha256_image"].tolist(), thumbs, tick)
     write_table(work.duplicates, same, key)
-    mapped = kept[kept["layout"].notna()].reset_index(drop=True)
-    layouts = np.frombuffer(b"".join(mapped["layout"]), np.uint8).reshape(-1, *GRID)
-    names = mapped["pair_id"].tolist()
-    with run.progress("find classes", len(names)) as tick:
+    names, layouts = _spilled_layouts(work, shards)
+    with run.progress("find classes", 2 * len(names)) as tick:
         classes = equivalence.classes_of(names, layouts, settings["similarity"], settings["mirror"], tick)
     groups = pd.DataFrame(
         {
@@ -224,11 +222,25 @@ def group(
             "equivalence_class": [names[r] for r, _ in classes],
             "representative": [names[r] for r, _ in classes],
             "similarity": [s for _, s in classes],
-            "colours": mapped["colours"],
         }
-    )
+    ).merge(kept[["pair_id", "colours"]], "left", "pair_id")
+    groups = groups.sort_values("pair_id", ignore_index=True)
     write_table(work.groups, groups, key, settings)
     return same, groups
+
+
+def _spilled_layouts(work: Workspace, shards: list[Shard]) -> tuple[list[str], np.ndarray]:
+    """The ids of the pairs with a layout, and WORK/layouts.bin, memory-mapped: (n, 36, 48, 2) uint8 in the same order."""
+    names: list[str] = []
+    with atomic(work.layouts) as temporary, open(temporary, "wb") as f:
+        for shard in shards:
+            part = pq.read_table(shard.part, columns=["pair_id", "layout", "error"]).to_pylist()
+            part = [row for row in part if row["error"] is None and row["layout"] is not None]
+            names += [row["pair_id"] for row in part]
+            f.write(b"".join(row["layout"] for row in part))
+    if not names:
+        return names, np.zeros((0, *SHAPE), np.uint8)
+    return names, np.memmap(work.layouts, np.uint8, "r", shape=(len(names), *SHAPE))
 
 
 def build_selection(

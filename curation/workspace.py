@@ -144,6 +144,10 @@ class Workspace:
         return self.folder / "label_error"
 
     @property
+    def layouts(self) -> Path:
+        return self.folder / "layouts.bin"
+
+    @property
     def groups(self) -> Path:
         return self.folder / "groups.parquet"
 

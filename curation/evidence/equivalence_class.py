@@ -8,7 +8,7 @@ import numpy as np
 from curation.evidence.marks import WHITE, blend, class_colours, outline
 from curation.evidence.panel import Panel, Picture, percent
 from curation.evidence.seen import SeenPair
-from curation.layout import CELLS, layout_of, mirrored
+from curation.layout import GRID, layout_of, mirrored
 
 
 def show(pair: SeenPair) -> Picture:
@@ -19,14 +19,16 @@ def show(pair: SeenPair) -> Picture:
     mine, theirs = layout_of(pair.ids), layout_of(other.ids)
     straight, turned = mine != theirs, mine != mirrored(theirs)
     in_mirror = turned.sum() < straight.sum()
-    differ = turned if in_mirror else straight
-    agree = CELLS - int(differ.sum())
-    how = f"{agree:,} of {CELLS:,} cells agree ({percent(agree / CELLS)})" + (", seen in a mirror" if in_mirror else "")
+    slots = turned if in_mirror else straight
+    differ = slots.any(2)
+    agree, cells = int(np.prod(GRID) - differ.sum()), int(np.prod(GRID))
+    how = f"{agree:,} of {cells:,} cells agree, similarity {percent(1 - float(slots.mean()))}"
+    how += ", seen in a mirror" if in_mirror else ""
     rows = (
         (Panel(pair.display, pair.pair_id), Panel(other.display, f"{other.pair_id} (stays)")),
         (
             Panel(_marked(pair, differ), "label map; cells that differ are white"),
-            Panel(_marked(other, mirrored(differ) if in_mirror else differ), how),
+            Panel(_marked(other, differ[:, ::-1] if in_mirror else differ), how),
         ),
     )
     return Picture(rows, f"the label map is practically that of {other.pair_id}: {how}")
