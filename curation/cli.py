@@ -324,6 +324,7 @@ def calibrate(
     For each reason the lowest threshold with the wanted precision, estimated for the whole data set; calibration.csv
     gives for each score how probably you would drop the pair. Then: curate build-selection --thresholds thresholds.toml
     """
+    import shlex
     from functools import partial
 
     import pandas as pd
@@ -365,6 +366,8 @@ def calibrate(
         write_csv(steps, pd.concat([c.steps for c in found.values()]))
         if not data.quiet:
             calibration.print_calibrations(list(found.values()), precision)
+            work = [] if data.work == DataOptions.work else ["--work", str(data.work)]
+            typer.echo(f"then:\n  {shlex.join(['curate', 'build-selection', '--thresholds', str(out), *work])}")
         for line in failed:
             typer.echo(f"curate: {line}", err=True)
         _done(data.quiet, steps, out)

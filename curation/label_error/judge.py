@@ -1,8 +1,8 @@
 """A judge of cells that never saw the pair it judges: per fold, a closed-form classifier fitted on all other folds.
 
 Random rectified features and ridge regression on the class shares [Rahimi & Recht 2008, "Weighted sums of random kitchen sinks"]:
-fitting is two sums and one linear system, so it has no schedule, no seed luck, and is the same on every machine up to
-rounding. The sums are kept per fold: fold k is judged by the sums of the others.
+fitting is two sums and one linear system, so it has no schedule and is the same on every machine up to
+rounding; the features are drawn from a fixed seed. The sums are kept per fold: fold k is judged by the sums of the others.
 """
 
 from __future__ import annotations
