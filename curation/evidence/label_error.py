@@ -22,6 +22,7 @@ from curation.label_error.grid import at_label_scale, class_shares
 from curation.label_error.judge import fold_of
 from curation.label_error.simulated import SAYS
 from curation.label_space import UNKNOWN
+from curation.landscape import borders
 
 MOST = 3  # disputes shown
 FEWEST = 4  # cells of a dispute; one out of hundreds proves nothing
@@ -106,10 +107,7 @@ def disputes(pair: SeenPair, smooth: np.ndarray | None = None) -> list[Dispute]:
 def _bordered(pair: SeenPair, ids: np.ndarray) -> np.ndarray:
     """The photo, paler, with the borders between the classes of a map; there is none where one side is unknown."""
     ids = pair.enlarge(ids)
-    border = np.zeros(ids.shape, np.uint8)
-    across, down = (slice(None), slice(1, None)), (slice(1, None), slice(None))
-    for here, there in ((across, (slice(None), slice(None, -1))), (down, (slice(None, -1), slice(None)))):
-        border[here] |= (ids[here] != ids[there]) & (ids[here] != UNKNOWN) & (ids[there] != UNKNOWN)
+    border = borders(ids).astype(np.uint8)
     drawn = blend(pair.display, np.full_like(pair.display, 255), 0.25)
     for width, colour in ((5, (0, 0, 0)), (3, ORANGE)):  # a dark rim, so it shows on any ground
         drawn[cv2.dilate(border, np.ones((width, width), np.uint8)) > 0] = colour

@@ -98,11 +98,10 @@ def fit(
         system[np.diag_indices(width)] += RIDGE * max(np.trace(system), 1) / width  # 1: where nothing is known
         weights[fold] = np.linalg.solve(system, cross[others].sum(0))
     judge = Judge(features, mean, scale, weights, 1.0)
-    loss, n = np.zeros(len(TEMPERATURES)), 0
+    loss = np.zeros(len(TEMPERATURES))
     for fold, x, y in some():
         evidence = judge._evidence(x, fold)
         loss += [-(y * _log_softmax(evidence, t)).sum(dtype=np.float64) for t in TEMPERATURES]
-        n += len(y)
     judge.temperature = TEMPERATURES[int(loss.argmin())]
     return judge
 
