@@ -73,6 +73,10 @@ class Worth:
     low: float
     high: float
 
+    def doubt(self) -> str:
+        """In words how far the precision may be off."""
+        return "all seen" if 0 < self.rejects == self.reviewed else f"95 %: {self.low:.2f}-{self.high:.2f}"
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -163,7 +167,7 @@ def update_thresholds(file: Path, found: Mapping[str, Calibration]) -> None:
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else ["[thresholds]"]
     for reason, c in found.items():
         w = c.after
-        line = f"{reason} = {w.threshold:g}  # {c.reviews} reviews: precision {w.precision:.2f} (95 %: {w.low:.2f}-{w.high:.2f})"
+        line = f"{reason} = {w.threshold:g}  # {c.reviews} reviews: precision {w.precision:.2f} ({w.doubt()})"
         places = [i for i, old in enumerate(lines) if re.match(rf"""\s*["']?{reason}["']?\s*=""", old)]
         if places:
             lines[places[0]] = line
@@ -201,7 +205,13 @@ def print_calibrations(found: list[Calibration], wanted: float) -> None:
 def _cells(w: Worth) -> list[str]:
     if not w.rejects:
         return [f"{w.threshold:g}", "-", "-", "0", "0"]
-    return [f"{w.threshold:g}", f"{w.precision:.2f}", f"{w.low:.2f}-{w.high:.2f}", f"{w.rejects:,}", f"{w.reviewed:,}"]
+    return [
+        f"{w.threshold:g}",
+        f"{w.precision:.2f}",
+        w.doubt().removeprefix("95 %: "),
+        f"{w.rejects:,}",
+        f"{w.reviewed:,}",
+    ]
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -263,8 +264,6 @@ def sample(
     Around the threshold, and fewer the farther from it. Write into the column verdict: drop where the reason is right
     and the pair should go, keep where not, nothing where you cannot say. Then: curate calibrate sample.csv
     """
-    import shlex
-
     from curation import review_sample, stages
     from curation.reviews import check_reason, of_known_pairs, read_reviews, unknown_pairs
     from curation.workspace import write_csv
@@ -287,7 +286,7 @@ def sample(
         table = review_sample.sample(values, reason, threshold, n, seen)
         write_csv(out, table)
         if not data.quiet:
-            work = [] if data.work == DataOptions.work else ["--work", str(data.work)]
+            work = _where(data)
             names = [str(out), *map(str, reviews or [])]
             over = int((table["score"] >= threshold).sum())
             typer.echo(
@@ -365,6 +364,8 @@ def calibrate(
         write_csv(steps, pd.concat([c.steps for c in found.values()]))
         if not data.quiet:
             calibration.print_calibrations(list(found.values()), precision)
+            work = _where(data)
+            typer.echo(f"then:\n  {shlex.join(['curate', 'build-selection', '--thresholds', str(out), *work])}")
         for line in failed:
             typer.echo(f"curate: {line}", err=True)
         _done(data.quiet, steps, out)
@@ -460,6 +461,11 @@ def _settings(selection: SelectionOptions) -> Settings:
             merges,
             selection.reweight,
         )
+
+
+def _where(data: DataOptions) -> list[str]:
+    """The words of a command that goes on in this WORK."""
+    return [] if data.work == DataOptions.work else ["--work", str(data.work)]
 
 
 def _in_force(thresholds: Path | None, reason: str) -> float | None:

@@ -24,7 +24,7 @@ SEEN = 0.02  # of the picture: from this share on two classes are said to interl
 DOUBT = (
     4  # maps that do not interleave, added to those counted, since one map alone proves nothing; fewer are not drawn
 )
-LOOK_ALIKE = 0.4  # from here on a merge is suggested: the judge takes one class for the other nearly as often as not
+LOOK_ALIKE = 0.4  # from here on a merge is suggested: the judge takes one class for the other in a fifth of the cells
 OFTEN = 0.2  # coupling without looking alike, from which on a pair is worth a word
 MOST_WORDS = 8  # suggestions
 MEASURES = {

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -33,6 +34,14 @@ def unlike(ids: np.ndarray) -> Iterator[tuple[tuple[slice, slice], tuple[slice, 
     known = ids != UNKNOWN
     for here, there, units in STEPS:
         yield here, there, units, (ids[here] != ids[there]) & known[here] & known[there]
+
+
+def borders(ids: np.ndarray) -> np.ndarray:
+    """(h, w) bool: the cells whose left or upper neighbour is of a different class, both known."""
+    found = np.zeros(ids.shape, bool)
+    for _, there, _, differ in islice(unlike(ids), 2):  # sides alone, not corners
+        found[there] |= differ
+    return found
 
 
 def boundary(ids: np.ndarray) -> np.ndarray:

@@ -54,13 +54,13 @@ def write_manifest(
     selection: Selection,
     scores: pd.DataFrame,
     groups: pd.DataFrame,
-    grouping: dict,
+    made: dict,
     data: Path,
     space: LabelSpace,
 ) -> Path:
     """Write the three files of a selection; returns the path of the manifest itself.
 
-    `grouping`: the settings the classes in `groups` were made with, for the recipe.
+    `made`: the settings that the tables were made with, for the recipe: judge, similarity, mirror.
     """
     base = os.path.relpath(os.path.realpath(data), os.path.realpath(out)).replace(os.sep, "/")
     rows = scores.set_index("pair_id", drop=False)
@@ -84,7 +84,7 @@ def write_manifest(
         rejected.append([pair_id, path(row["image"]), path(row["label"]), *why, "; ".join([first.detail, *others])])
     manifest = out / f"{name}.csv"
     _write_csv(out / f"{name}.rejected.csv", REJECTED_COLUMNS, rejected)
-    write_json(out / f"{name}.json", _recipe(selection, scores, grouping, space, base))
+    write_json(out / f"{name}.json", _recipe(selection, scores, made, space, base))
     _write_csv(manifest, COLUMNS, kept)
     return manifest
 
@@ -94,8 +94,9 @@ def _also(fault: Fault) -> str:
     return " ".join(word for word in words if word)
 
 
-def _recipe(selection: Selection, scores: pd.DataFrame, grouping: dict, space: LabelSpace, base: str) -> dict:
+def _recipe(selection: Selection, scores: pd.DataFrame, made: dict, space: LabelSpace, base: str) -> dict:
     settings = selection.settings
+    grouping = {name: value for name, value in made.items() if name != "judge"}
     return {
         "version": curation.__version__,
         "selection": LEVELS[settings.level],
@@ -107,6 +108,7 @@ def _recipe(selection: Selection, scores: pd.DataFrame, grouping: dict, space: L
             if rule.threshold is not None and (reason in scores or reason in STRUCTURAL)
         },
         "equivalence_classes": {**grouping, "keep": settings.keep_per_class, "reweight": settings.reweight},
+        "judge": made.get("judge"),
         "keeper": list(settings.keeper),
         "target_size": settings.target_size,
         "data": base,

@@ -6,6 +6,7 @@ one DataOptions.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 from collections.abc import Callable
@@ -132,7 +133,8 @@ class JudgeOptions:
     def chosen(self) -> str | None:
         """The judge by name, if one is asked for. Raises typer.BadParameter for one that does not exist."""
         if self.judge not in (None, *JUDGES):
-            raise typer.BadParameter(f'no judge "{self.judge}"; use {", ".join(JUDGES)}')
+            near = difflib.get_close_matches(self.judge, JUDGES, 1, 0)[0]
+            raise typer.BadParameter(f'No judge "{self.judge}"; the nearest is "{near}". Known: {", ".join(JUDGES)}.')
         return "none" if self.no_label_error else self.judge
 
 

@@ -160,21 +160,22 @@ def select(scores: pd.DataFrame, duplicates: pd.DataFrame, groups: pd.DataFrame,
     badness = _badness(readable, rules)
     for pair_id, fault in _duplicate_faults(readable, duplicates, rules, _unclean(readable, settings), settings.keeper):
         faults[pair_id].append(fault)
-    weights: dict[str, float] = {}
-    if "equivalence_class" in rules:
-        classes = _large_classes(readable, groups, faults, settings.keep_per_class)
-        if settings.reweight:
-            weights = {p: settings.keep_per_class / len(some) for _, some in classes for p in some["pair_id"]}
-        else:
-            for pair_id, fault in _surplus_faults(classes, settings.keep_per_class):
-                faults[pair_id].append(fault)
+    by_class = "equivalence_class" in rules
+    if by_class and not settings.reweight:
+        for pair_id, fault in _surplus_faults(
+            _large_classes(groups, set(readable.index) - set(faults), settings.keep_per_class), settings.keep_per_class
+        ):
+            faults[pair_id].append(fault)
     order = {rule.reason: i for i, rule in enumerate(RULES)}
     found = {pair_id: sorted(some, key=lambda f: order[f.reason]) for pair_id, some in faults.items()}
     kept = [p for p in table.index if p not in found]
     if settings.target_size is not None:
         kept, found = _best(list(readable.index), found, badness, settings.target_size)
-    chosen = {p: weight for p, weight in sorted(weights.items()) if p not in found}
-    return Selection(settings, sorted(kept), {p: found[p] for p in sorted(found)}, chosen)
+    weights = {}
+    if by_class and settings.reweight:
+        for _, some in _large_classes(groups, set(kept), settings.keep_per_class):
+            weights |= dict.fromkeys(some["pair_id"], settings.keep_per_class / len(some))
+    return Selection(settings, sorted(kept), {p: found[p] for p in sorted(found)}, dict(sorted(weights.items())))
 
 
 def _badness(readable: pd.DataFrame, rules: Mapping[str, Rule]) -> pd.Series:
@@ -232,9 +233,9 @@ def _duplicate_faults(readable, duplicates, rules, unclean, keeper):
         gone.add(keep)  # kept: later ones in the list may not drop it
 
 
-def _large_classes(readable, groups, faults, keep_per_class):
+def _large_classes(groups, clean_ids, keep_per_class):
     """(name, rows of groups) of each equivalence class with more clean pairs than are to be kept, by name."""
-    clean = groups[groups["pair_id"].isin(readable.index) & ~groups["pair_id"].isin(faults.keys())]
+    clean = groups[groups["pair_id"].isin(clean_ids)]
     return [(n, some) for n, some in clean.groupby("equivalence_class", sort=True) if len(some) > keep_per_class]
 
 

@@ -265,7 +265,14 @@ def build_selection(
     duplicates, groups = group(run, work, tau, mirror)
     selection = rules.select(scores, duplicates, groups, settings)
     manifest = write_manifest(
-        out, rules.LEVELS[settings.level], selection, scores, groups, facts_of(work.groups), work.data, work.space
+        out,
+        rules.LEVELS[settings.level],
+        selection,
+        scores,
+        groups,
+        facts_of(work.scores) | facts_of(work.groups),
+        work.data,
+        work.space,
     )
     return manifest, selection
 

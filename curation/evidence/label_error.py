@@ -22,12 +22,14 @@ from curation.label_error.grid import at_label_scale, class_shares
 from curation.label_error.judge import fold_of
 from curation.label_error.simulated import SAYS
 from curation.label_space import UNKNOWN
+from curation.landscape import borders
 
 MOST = 3  # disputes shown
 FEWEST = 4  # cells of a dispute; one out of hundreds proves nothing
 SMOOTH = 1.0  # cells: single cells do not make a region
 CLEARLY = 0.7  # log p by which another class leads where a cell is disputed: twice as likely
 LEAST_SHIFT = 0.01  # of a side; less is how people draw
+LEAST_GAIN = 0.1  # log p a cell by which a map must fit better moved, for that to be shown
 SMALL = 0.25  # of the weightiest: lighter disputes, and lighter islands of one, are not shown
 
 
@@ -50,21 +52,24 @@ def show(pair: SeenPair) -> Picture:
     label = label_panel(pair)
     if pair.learned is None:
         return Picture(((photo, label),), "the label map does not fit the photo")
-    fit, found, first = pair.learned.fits.get(pair.pair_id), disputes(pair), (photo, label)
+    smooth, first = _evidence(pair), (photo, label)
+    found = disputes(pair, smooth)
+    fit = pair.learned.fits.get(pair.pair_id)
+    moved = fit and _moved(fit, pair.ids)
+    if moved and _log_p(smooth, moved[1]) < _log_p(smooth, pair.ids) + LEAST_GAIN:
+        fit = moved = None  # the kind is a guess among seven; one that the photo itself speaks against is not told
     says = [SAYS[fit.kind]] if fit else []
     if found:
         words = [f"looks like {name_of(pair.space, d.looks)}, labelled {name_of(pair.space, d.given)}" for d in found]
         regions = "; ".join(f"{text} ({percent(d.share)})" for text, d in zip(words, found, strict=True))
         first, says = (photo, label, Panel(_outlined(pair, found), regions, lead=True)), [*says, regions]
-    moved = fit and _moved(fit, pair.ids)
     if not moved:
-        return Picture((first,), ": ".join(says) or "no region stands out")
+        return Picture((first,), "; ".join(says) or "no region stands out")
     how, ids = moved
+    if fit.kind == "shifted":
+        says[0] += f" ({how})"
     as_is = Panel(_bordered(pair, pair.ids), "the borders of the label map")
-    return Picture(
-        (first, (as_is, Panel(_bordered(pair, ids), f"the same borders {how}"))),
-        ": ".join([f"{says[0]} ({how})" if fit.kind == "shifted" else says[0], *says[1:]]),
-    )
+    return Picture((first, (as_is, Panel(_bordered(pair, ids), f"the same borders {how}"))), "; ".join(says))
 
 
 def _moved(fit: Fit, ids: np.ndarray) -> tuple[str, np.ndarray] | None:
@@ -83,12 +88,10 @@ def _moved(fit: Fit, ids: np.ndarray) -> tuple[str, np.ndarray] | None:
     return f"moved {how}", moved
 
 
-def disputes(pair: SeenPair) -> list[Dispute]:
-    """The regions where another class fits better, weightiest first, at most MOST."""
-    judge = pair.learned.judge
-    seen = FEATURES[judge.features]
-    smooth = _blur(judge.log_p(seen.cells(seen.compact(pair.photo)), fold_of(pair.pair_id)))
-    given = class_shares(at_label_scale(pair.ids), judge.n_classes)
+def disputes(pair: SeenPair, smooth: np.ndarray | None = None) -> list[Dispute]:
+    """The regions where another class fits better, weightiest first, at most MOST. smooth: of `_evidence`, if it is known."""
+    smooth = _evidence(pair) if smooth is None else smooth
+    given = class_shares(at_label_scale(pair.ids), smooth.shape[2])
     known = given.sum(2) > 0.5
     margin = smooth.max(2) * given.sum(2) - (smooth * given).sum(2)
     labelled, looks = given.argmax(2), smooth.argmax(2)
@@ -104,14 +107,24 @@ def disputes(pair: SeenPair) -> list[Dispute]:
 def _bordered(pair: SeenPair, ids: np.ndarray) -> np.ndarray:
     """The photo, paler, with the borders between the classes of a map; there is none where one side is unknown."""
     ids = pair.enlarge(ids)
-    border = np.zeros(ids.shape, np.uint8)
-    across, down = (slice(None), slice(1, None)), (slice(1, None), slice(None))
-    for here, there in ((across, (slice(None), slice(None, -1))), (down, (slice(None, -1), slice(None)))):
-        border[here] |= (ids[here] != ids[there]) & (ids[here] != UNKNOWN) & (ids[there] != UNKNOWN)
+    border = borders(ids).astype(np.uint8)
     drawn = blend(pair.display, np.full_like(pair.display, 255), 0.25)
     for width, colour in ((5, (0, 0, 0)), (3, ORANGE)):  # a dark rim, so it shows on any ground
         drawn[cv2.dilate(border, np.ones((width, width), np.uint8)) > 0] = colour
     return drawn
+
+
+def _evidence(pair: SeenPair) -> np.ndarray:
+    """(24, 32, n) log p by the model that did not see the pair, smoothed over the cells."""
+    judge = pair.learned.judge
+    seen = FEATURES[judge.features]
+    return _blur(judge.log_p(seen.cells(seen.compact(pair.photo)), fold_of(pair.pair_id)))
+
+
+def _log_p(log_p: np.ndarray, ids: np.ndarray) -> float:
+    """Mean log p of a map's classes over the cells it knows."""
+    given = class_shares(at_label_scale(np.ascontiguousarray(ids)), log_p.shape[2])
+    return float((given * log_p).sum() / max(float(given.sum()), 1e-6))
 
 
 def _main_parts(area: np.ndarray, margin: np.ndarray) -> np.ndarray:

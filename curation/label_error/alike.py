@@ -1,4 +1,4 @@
-"""How alike two classes look: how often a judge that never saw the picture takes one of the two for the other."""
+"""How alike two classes look: twice the share of cells in which a judge that never saw the picture takes one for the other."""
 
 from __future__ import annotations
 

@@ -20,7 +20,6 @@ class Features:
     """`says`: in words, for a person who chooses."""
 
     says: str
-    width: int
     compact: Callable[[np.ndarray], np.ndarray]
     cells: Callable[[np.ndarray], np.ndarray]
 
@@ -36,13 +35,10 @@ def _plain_cells(kept: np.ndarray) -> np.ndarray:
 FEATURES = {
     "network": Features(
         "EfficientNet-lite0, trained on ImageNet",
-        network_features.FEATURES,
         network_features.compact,
         network_features.cells,
     ),
-    "plain": Features(
-        "hand-made colour and texture; needs no weights file", plain_features.FEATURES, _plain, _plain_cells
-    ),
+    "plain": Features("hand-made features of colour and texture", _plain, _plain_cells),
 }
 JUDGES = ("auto", *FEATURES, "none")
 

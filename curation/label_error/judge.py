@@ -1,8 +1,8 @@
 """A judge of cells that never saw the pair it judges: per fold, a closed-form classifier fitted on all other folds.
 
 Random rectified features and ridge regression on the class shares [Rahimi & Recht 2008, "Weighted sums of random kitchen sinks"]:
-fitting is two sums and one linear system, so it has no schedule, no seed luck, and is the same on every machine up to
-rounding. The sums are kept per fold: fold k is judged by the sums of the others.
+fitting is two sums and one linear system, so it has no schedule and is the same on every machine up to
+rounding; the features are drawn from a fixed seed. The sums are kept per fold: fold k is judged by the sums of the others.
 """
 
 from __future__ import annotations
@@ -98,11 +98,10 @@ def fit(
         system[np.diag_indices(width)] += RIDGE * max(np.trace(system), 1) / width  # 1: where nothing is known
         weights[fold] = np.linalg.solve(system, cross[others].sum(0))
     judge = Judge(features, mean, scale, weights, 1.0)
-    loss, n = np.zeros(len(TEMPERATURES)), 0
+    loss = np.zeros(len(TEMPERATURES))
     for fold, x, y in some():
         evidence = judge._evidence(x, fold)
         loss += [-(y * _log_softmax(evidence, t)).sum(dtype=np.float64) for t in TEMPERATURES]
-        n += len(y)
     judge.temperature = TEMPERATURES[int(loss.argmin())]
     return judge
 

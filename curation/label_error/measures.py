@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from curation.label_error.grid import GRID, LABEL, class_shares
-from curation.label_space import UNKNOWN
+from curation.landscape import borders
 
 MEASURES = (
     "margin", "surprise", "disagreement", "excess",
@@ -177,11 +177,7 @@ def _renames(log_p: np.ndarray, given: np.ndarray, known: np.ndarray, area: floa
 
 def _label_edges(ids: np.ndarray) -> np.ndarray:
     """LABEL class indices -> EDGES float32 share of each pixel that is a border between two known classes."""
-    known = ids != UNKNOWN
-    edge = np.zeros(ids.shape, bool)
-    edge[:, 1:] |= (ids[:, 1:] != ids[:, :-1]) & known[:, 1:] & known[:, :-1]
-    edge[1:] |= (ids[1:] != ids[:-1]) & known[1:] & known[:-1]
-    return cv2.resize(edge.astype(np.float32), EDGES[::-1], interpolation=cv2.INTER_AREA)
+    return cv2.resize(borders(ids).astype(np.float32), EDGES[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _edge_values(photo: np.ndarray, label: np.ndarray) -> tuple[list[float], tuple[float, float]]:

@@ -22,8 +22,10 @@ from curation.label_error.simulated import KINDS
 
 FEWEST = 50  # pairs: below that there is nothing to learn from
 HIDDEN = 96
-PENALTY = 0.3  # inverse strength, for WEIGHT given and as many simulated maps
-WEIGHT = 500.0
+PENALTY = 0.3  # inverse strength
+MOST_WEIGHT = (
+    500  # given maps that may weigh against it, and as many simulated ones: what few maps seem to say is believed less
+)
 LEAST_WRONG, MOST_WRONG = 0.02, 0.5  # share of wrong maps in a set
 ROUNDS = 200
 SURE = 2.0  # log odds of one kind: an eighth of the maps may be wrong in the same way and still stand out
@@ -39,18 +41,25 @@ class Verdicts:
 
 
 def rank(
-    values: np.ndarray, fold: np.ndarray, simulated: np.ndarray, kind: np.ndarray, simulated_fold: np.ndarray
+    values: np.ndarray,
+    fold: np.ndarray,
+    simulated: np.ndarray,
+    kind: np.ndarray,
+    simulated_fold: np.ndarray,
+    teaches: np.ndarray | None = None,
 ) -> Verdicts:
     """Judge every given map.
 
     Args:
-        values: (n, m) measures of the given maps; fold (n,).
+        values: (n, m) measures of the given maps; fold (n,); teaches (n,) bool: those that may be learned from, left out: all.
         simulated: (k, m) measures of wrong maps; kind (k,) of KINDS; simulated_fold (k,) of the pair each was made from.
     """
     of_kind = np.zeros((len(values), len(KINDS)))
     with threadpool_limits(1):  # the systems are small: threads would only wait for one another
         for _ in range(2):
             trusted = of_kind.max(1) < SURE
+            if teaches is not None:
+                trusted &= teaches
             of_kind = _out_of_fold(values, fold, trusted, simulated, kind, simulated_fold)
     log_odds, kinds = np.logaddexp.reduce(of_kind, axis=1) - np.log(len(KINDS)), np.array(KINDS)[of_kind.argmax(1)]
     wrong = _share_of_wrong(log_odds)
@@ -88,7 +97,8 @@ def _tell_apart(given: np.ndarray, simulated: np.ndarray, kind: np.ndarray, aske
         wrong = lift(simulated[kind == name])
         if len(wrong):
             is_wrong = np.repeat([False, True], [len(right), len(wrong)])
-            weights = np.where(is_wrong, WEIGHT / len(wrong), WEIGHT / len(right))
+            weight = min(MOST_WEIGHT, len(right))
+            weights = np.where(is_wrong, weight / len(wrong), weight / len(right))
             model = LogisticRegression(C=PENALTY, solver="newton-cholesky", max_iter=100, tol=1e-8)
             model.fit(np.concatenate([right, wrong]), is_wrong, sample_weight=weights)
             log_odds[:, i] = model.decision_function(asked)

@@ -1,6 +1,6 @@
 """The passes over the parts: describe the pairs that are learned from; fit the judge; judge every pair; rank. None opens a user's file.
 
-Memory does not grow with the set: features go through files that are removed in the end, at most MOST_PAIRS of them, and all other
+Memory hardly grows with the set: features go through files that are removed in the end, at most MOST_PAIRS of them, and all other
 pairs are judged as a stream. What is said of each part is kept, so a run that was stopped goes on.
 """
 
@@ -32,7 +32,7 @@ from curation.measure import decode_preview, read_kept
 from curation.scores.coupling import fragments, interleavings
 from curation.workspace import atomic, digest, inputs_of, write_table
 
-VERSION = 2
+VERSION = 3
 MOST_PAIRS = 4000  # to learn from; the rest are judged only, so the cost of fitting does not grow with the set
 MOST_CELLS = 400_000
 MOST_CELLS_A_PAIR = 250
@@ -269,6 +269,7 @@ def _read(jobs: list[Part]) -> Judged:
     verdicts = ranking.rank(
         pairs[measures].to_numpy(), pairs["fold"].to_numpy(),
         wrong[measures].to_numpy(), wrong["kind"].to_numpy(), wrong["fold"].to_numpy(),
+        np.array([_chance(pair_id, b"learn") < jobs[0].learn for pair_id in pairs["pair_id"]]),
     )  # fmt: skip
     pairs = pairs.drop(columns=measures).assign(score=verdicts.score, kind=verdicts.kind)
     return Judged(pairs, evidence, alike.matrix(), tally, verdicts.wrong)

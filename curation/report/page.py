@@ -145,7 +145,7 @@ def _reason(reason: Reason, images: Images) -> str:
     html = f"<p>{text(said)}</p>{_cards(reason, reason.examples, images)}"
     if reason.nearly:
         html += (
-            f'<h3 class="nearly">Nearly <span>kept, just below the threshold of {rule.threshold:g}</span></h3>'
+            f'<h3 class="nearly">Kept <span>the nearest below the threshold of {rule.threshold:g}</span></h3>'
             f"{_cards(reason, reason.nearly, images)}"
         )
     return html
@@ -304,7 +304,7 @@ def _made(facts: Facts, work: Workspace, command: str) -> str:
         ("curate", curation.__version__),
         ("selection", f"{TITLES[settings.level]} (level {settings.level})"),
         ("thresholds", active or "none"),
-        ("kept of a class", f"{settings.keep_per_class}"),
+        ("drawn of a class as often as" if settings.reweight else "kept of a class", f"{settings.keep_per_class}"),
         ("copy that stays", ", ".join(settings.keeper)),
         ("label space", f"{work.space.name}, {len(work.space.names)} classes"),
     ]

@@ -128,8 +128,8 @@ def score(found: Sequence[Interleaving], fragments: float, alike: np.ndarray | N
     """Coupling in [0, 1] from what `interleavings` and `fragments` gave; 0.5 at a weighed share of HALF.
 
     Args:
-        alike: (n, n) in [0, 1], symmetric: how much of the evidence for one class of a pair goes to the other when a judge
-            that never saw the picture looks at its cells; 1 = cannot be told apart. None, or NaN, when nobody knows.
+        alike: (n, n) in [0, 1], symmetric: twice the share of their cells in which a judge that never saw the picture takes
+            one class of a pair for the other (label_error/alike.py); 1 = a toss of a coin. None, or NaN, when nobody knows.
 
     The weighed share is the sum of share * weight(alike) and FRAGMENT * fragments.
     """

@@ -137,3 +137,8 @@ def test_window_sums_are_those_of_a_loop():
     wanted = [[values[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3].sum() for x in range(9)] for y in range(13)]
     assert landscape.window_sum(values, 5).tolist() == wanted
     assert landscape.window_sum(values.astype(np.float64), 5) == pytest.approx(np.array(wanted))
+
+
+def test_borders_lie_right_of_and_below_a_change_between_known_classes():
+    ids = np.array([[0, 0, 1], [0, 2, 1], [255, 2, 1]], np.uint8)
+    assert landscape.borders(ids).tolist() == [[False, False, True], [False, True, True], [False, False, True]]

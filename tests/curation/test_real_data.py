@@ -60,7 +60,8 @@ def test_planted_file_defects_and_copies_are_caught_and_no_clean_pair_is(real_da
     subprocess.run(
         [sys.executable, planter, real_data / "stanford_background", planted, "--seed", str(seed)], check=True
     )
-    curate("group", "--data", planted, cwd=tmp_path)
+    curate("score", "--judge", "none", "--data", planted, cwd=tmp_path)
+    curate("group", cwd=tmp_path)
     truth = pd.read_csv(planted / "truth.csv", dtype=str)
     scores = pd.read_parquet(tmp_path / ".curate/scores.parquet").set_index("pair_id")
     unreadable = set(scores.index[scores["error"].notna()])

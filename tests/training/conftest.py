@@ -11,12 +11,12 @@ from runs import SETTINGS
 
 @pytest.fixture(scope="session")
 def manifests(demo_set, tmp_path_factory) -> Path:
-    """A folder with total.csv, selection1.csv and selection2.csv of the demo set. Read only."""
+    """A folder with total.csv, selection1.csv and selection2.csv of the demo set, the last with 82 pairs. Read only."""
     folder = tmp_path_factory.mktemp("selections")
     for level in (0, 1, 2):
         curate(
             "build-selection", "--level", level, "--data", demo_set, "--work", folder / "work", "--out", folder / "m",
-            "--quiet", cwd=folder,
+            "--judge", "none", *(["--target-size", 82] if level == 2 else []), "--quiet", cwd=folder,
         )  # fmt: skip
     return folder / "m"
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from curation import options
-from curation.label_error import features, network_features
+from curation.label_error import features, network_features, plain_features
 from curation.label_error.features import FEATURES, JUDGES, choose
 from curation.label_error.grid import GRID, place
 from curation.network import efficientnet_lite0 as lite0
@@ -48,7 +48,8 @@ def test_features_of_any_picture_are_finite_and_as_wide_as_they_say(name, photo,
     compact = FEATURES[name].compact(PHOTOS[photo])
     assert compact.ndim == 1 and compact.dtype == np.float16
     cells = FEATURES[name].cells(compact)
-    assert cells.shape == (*GRID, FEATURES[name].width) and cells.dtype == np.float32
+    width = {"network": network_features, "plain": plain_features}[name].FEATURES
+    assert cells.shape == (*GRID, width) and cells.dtype == np.float32
     assert np.isfinite(cells).all()
     np.testing.assert_allclose(cells[:, :, -4:], place(), atol=1e-3)
 
