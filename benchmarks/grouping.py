@@ -22,9 +22,11 @@ import cv2
 import numpy as np
 
 from benchmarks.measured import machine, measure
+from curation.engine.local import in_threads
 from curation.equivalence import TAU, classes_of
 from curation.layout import SHAPE, SLOTS, layout_of, mirrored
-from curation.representatives import Representatives
+from curation.layout_index import LayoutIndex, make
+from curation.near_classes import NearClasses
 
 SIZE = (144, 192)  # rows, columns at which maps are changed: 4x4 points a cell
 COMPARED = 10_000_000  # couples by brute force
@@ -102,19 +104,24 @@ def perturbed(ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def recall(file: Path, n: int) -> tuple[int, int]:
     """Couples of a sample of layouts with all others: (found by the search, similar enough by brute force)."""
     layouts = np.memmap(file, np.uint8, "r", shape=(n, SLOTS))
-    search = Representatives(layouts, np.arange(n), TAU, True)
+    with tempfile.TemporaryDirectory() as folder:
+        return _recall(layouts, make(Path(folder), file, np.arange(n), TAU, True, NearClasses(), in_threads))
+
+
+def _recall(layouts: np.ndarray, index: LayoutIndex) -> tuple[int, int]:
+    n = len(layouts)
     asked = np.random.default_rng(1).permutation(n)[: max(10, COMPARED // n)]
     found = true = 0
     for start in range(0, n, 8192):
         block = np.arange(start, min(start + 8192, n))
         there = layouts[block]
         flipped = mirrored(there.reshape(-1, *SHAPE)).reshape(there.shape)
-        i, j, _ = search.candidates(asked, block)
+        i, j, _ = index.candidates(asked, block)
         compared = np.zeros((len(asked), len(block)), bool)
-        compared[i, j] = True
+        compared[i, j] = index.near_buckets[index.bucket[asked[i]], index.bucket[block[j]]]
         for row, one in enumerate(asked):
             same = np.maximum((there == layouts[one]).sum(1), (flipped == layouts[one]).sum(1))
-            similar = (same >= SLOTS - search.most_apart) & (block != one)
+            similar = (same >= SLOTS - index.most_apart) & (block != one)
             true += int(similar.sum())
             found += int((similar & compared[row]).sum())
     return found, true

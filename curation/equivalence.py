@@ -10,14 +10,19 @@ the layouts can be taken in large batches). The result depends on the layouts an
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
+from curation.engine.local import in_threads
 from curation.layout import SLOTS
+from curation.layout_index import Over, make
+from curation.near_classes import NearClasses
 from curation.representatives import Representatives
 
-TAU = 0.92  # least share of agreeing slots between a member and its representative
+TAU = 0.92  # least similarity of a member to its representative
 SAMPLE = 4096  # layouts by which it is counted how crowded it is around each
 FIRST_BATCH, LARGEST_BATCH = (
     256,
@@ -30,31 +35,46 @@ def classes_of(
     layouts: np.ndarray,
     tau: float = TAU,
     mirror: bool = True,
+    near: NearClasses = NearClasses(),
     tick: Callable[[int], None] = lambda rows: None,
+    over: Over = in_threads,
+    scratch: Path | None = None,
 ) -> list[tuple[int, float]]:
     """For each pair, the index of its class's representative and its similarity to it, in [0, 1].
 
     Args:
-        layouts: (n, 36, 48, 2) uint8 of layout.py; may be memory-mapped.
+        layouts: (n, 36, 48, 2) uint8 of layout.py; best a whole file, memory-mapped.
+        near: classes that count as partly the same.
         tick: told how many more of 2n steps are done.
+        over: runs the jobs of layout_index.py; they must see `scratch` and the file of the layouts.
+        scratch: folder for the index while it is needed: 0.3 kB a layout and 2 bytes for each of its classes.
 
     Identical layouts count as one, so a million empty skies cost what one does.
     """
-    n = len(pair_ids)
-    if not n:
+    if not len(pair_ids):
         return []
-    flat = layouts.reshape(n, SLOTS)
-    rows, of_pair = _distinct(pair_ids, flat)
-    search = Representatives(flat, rows, tau, mirror, tick)
-    copies = np.bincount(of_pair)
-    crowd = search.crowd(np.arange(min(len(rows), SAMPLE)), copies[:SAMPLE])
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="index-") as folder:
+        file = _file_of(layouts, Path(folder))
+        rows, of_pair = _distinct(pair_ids, layouts.reshape(len(layouts), SLOTS))
+        index = make(Path(folder), file, rows, tau, mirror, near, over, tick)
+        search = Representatives(index, over)
+        representative = _representatives(search, np.bincount(of_pair), tick)
+        tick(2 * (len(pair_ids) - len(rows)))
+        same = search.similarity(np.arange(len(rows)), representative)
+    return [(int(rows[representative[u]]), round(float(same[u]), 4)) for u in of_pair]
+
+
+def _representatives(search: Representatives, copies: np.ndarray, tick: Callable[[int], None]) -> np.ndarray:
+    """(m,) the representative of each layout; copies: (m,) how many pairs have it."""
+    n = len(copies)
+    crowd = search.crowd(np.arange(min(n, SAMPLE)), copies[:SAMPLE])
     order = np.argsort(-crowd, kind="stable")
-    rank = np.empty(len(rows), np.int64)
-    rank[order] = np.arange(len(rows))
-    representative = np.full(len(rows), -1, np.int64)
+    rank = np.empty(n, np.int64)
+    rank[order] = np.arange(n)
+    representative = np.full(n, -1, np.int64)
     taken = np.zeros(0, np.int64)
     start, size = 0, FIRST_BATCH
-    while start < len(order):
+    while start < n:
         left = batch = order[start : start + size]
         if len(taken):
             representative[batch] = search.nearest(batch, taken)
@@ -69,10 +89,15 @@ def classes_of(
                 left = left[representative[left] < 0]
         tick(len(batch))
         start, size = start + size, min(2 * size, LARGEST_BATCH)
-    tick(2 * (n - len(rows)))
-    pieces = np.array_split(np.arange(len(rows)), len(rows) // 4096 + 1)
-    same = np.concatenate([search.similar(piece, representative[piece]) for piece in pieces])
-    return [(int(rows[representative[u]]), round(float(same[u]) / SLOTS, 4)) for u in of_pair]
+    return representative
+
+
+def _file_of(layouts: np.ndarray, folder: Path) -> Path:
+    """A file that holds these layouts and nothing else: their own, or a copy."""
+    if isinstance(layouts, np.memmap) and layouts.filename and Path(layouts.filename).stat().st_size == layouts.nbytes:
+        return Path(layouts.filename)
+    layouts.tofile(folder / "layouts.bin")
+    return folder / "layouts.bin"
 
 
 def _distinct(pair_ids: list[str], flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,46 +17,63 @@ from curation.layout import GRID, SHAPE, SLOTS
 REGIONS = (6, 8)  # rows, columns
 IN_REGION = SLOTS // (REGIONS[0] * REGIONS[1])  # slots of a region
 WIDTH = 64  # numbers of a sketch
+CELLS = REGIONS[0] * REGIONS[1]
+AT_ONCE = 64  # layouts: what is worked on stays in the processor's cache, which makes it three times as fast
 _REGION = np.repeat(
-    np.kron(np.arange(REGIONS[0] * REGIONS[1]).reshape(REGIONS), np.ones((GRID[0] // REGIONS[0], GRID[1] // REGIONS[1]), np.int32)),
+    np.kron(np.arange(CELLS).reshape(REGIONS), np.ones((GRID[0] // REGIONS[0], GRID[1] // REGIONS[1]), np.intp)),
     SHAPE[2],
-).astype(np.int32)  # fmt: skip
+)  # of each slot
 
 
 def pooled(layouts: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """(n, SLOTS) uint8 -> (n, 48, k) uint8 slots in each region of each of the (k,) `classes`, ascending, which are all there are."""
-    n, regions, k = len(layouts), REGIONS[0] * REGIONS[1], len(classes)
-    code = np.zeros(256, np.int32)
+    n, k = len(layouts), len(classes)
+    code = np.zeros(256, np.intp)
     code[classes] = np.arange(k)
-    keys = code[layouts]
-    keys += _REGION * k
-    keys += (np.arange(n, dtype=np.int32) * (regions * k))[:, None]
-    return np.bincount(keys.ravel(), minlength=n * regions * k).astype(np.uint8).reshape(n, regions, k)
+    counts = np.empty((n, CELLS, k), np.uint8)
+    for start in range(0, n, AT_ONCE):
+        keys = code[layouts[start : start + AT_ONCE]]
+        keys += _REGION * k
+        keys += (np.arange(len(keys)) * (CELLS * k))[:, None]
+        counts[start : start + AT_ONCE] = np.bincount(keys.ravel(), minlength=len(keys) * CELLS * k).reshape(
+            -1, CELLS, k
+        )
+    return counts
 
 
-def sketches(counts: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """(n, 48, k) of `pooled` -> (n, WIDTH) int16; squared distances are about WIDTH times the L1 distance of the counts."""
-    which, region, class_ = np.nonzero(counts)
-    rows = _steps(tuple(classes.tolist()))[class_, region, counts[which, region, class_]]
-    starts = np.flatnonzero(np.diff(which, prepend=-1))
-    return np.add.reduceat(rows, starts, axis=0, dtype=np.int16)
+def sketches(counts: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 48, k) of `pooled` -> (n, WIDTH) int16 twice: of the layouts, and of the layouts seen in a mirror.
 
-
-def in_mirror(counts: np.ndarray) -> np.ndarray:
-    """The counts of the same layouts seen in a mirror."""
-    return counts.reshape(len(counts), *REGIONS, -1)[:, :, ::-1].reshape(counts.shape)
+    Squared distances are about WIDTH times the L1 distance of the counts.
+    """
+    n, k = len(counts), len(classes)
+    steps = _steps(tuple(classes.tolist())).reshape(-1, WIDTH)
+    region, class_ = np.divmod(np.arange(CELLS * k), k)
+    row, column = np.divmod(region, REGIONS[1])
+    first = (region * k + class_) * (IN_REGION + 1)
+    first_mirrored = ((row * REGIONS[1] + REGIONS[1] - 1 - column) * k + class_) * (IN_REGION + 1)
+    as_is, in_mirror = np.empty((2, n, WIDTH), np.int16)
+    for start in range(0, n, AT_ONCE):
+        some = counts[start : start + AT_ONCE].reshape(-1, CELLS * k)
+        at = np.flatnonzero(some)
+        which, place = np.divmod(at, CELLS * k)
+        count, starts = some.ravel()[at], np.searchsorted(which, np.arange(len(some)))
+        for out, base in ((as_is, first), (in_mirror, first_mirrored)):
+            rows = steps.take(base[place] + count, axis=0)
+            out[start : start + AT_ONCE] = np.add.reduceat(rows, starts, axis=0, dtype=np.int16)
+    return as_is, in_mirror
 
 
 @cache
 def _steps(classes: tuple[int, ...]) -> np.ndarray:
-    """(k, 48, IN_REGION + 1, WIDTH) int16: for a class in a region, the sum of the signs of its first slots."""
-    return np.stack([_steps_of(index) for index in classes])
+    """(48, k, IN_REGION + 1, WIDTH) int16: for a class in a region, the sum of the signs of its first slots."""
+    return np.stack([_steps_of(index) for index in classes], axis=1)
 
 
 def _steps_of(index: int) -> np.ndarray:
     """The same of one class; its signs depend on its index alone."""
     rng = np.random.default_rng([20220625, index])
-    bits = np.unpackbits(np.frombuffer(rng.bytes(REGIONS[0] * REGIONS[1] * IN_REGION * WIDTH // 8), np.uint8))
+    bits = np.unpackbits(np.frombuffer(rng.bytes(CELLS * IN_REGION * WIDTH // 8), np.uint8))
     signs = (2 * bits.astype(np.int8) - 1).reshape(-1, IN_REGION, WIDTH)
     return np.concatenate(
         [np.zeros((len(signs), 1, WIDTH), np.int16), np.cumsum(signs, axis=1, dtype=np.int16)], axis=1

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
@@ -84,6 +84,17 @@ def _pooled(function: Callable[[Job], Result], jobs: list[Job], workers: int) ->
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+def in_threads(function: Callable[[Job], Result], jobs: list[Job]) -> Iterator[Result]:
+    """Yield function(job) for each job, in order, from threads of this process: for work in NumPy, which leaves the interpreter to others."""
+    from threadpoolctl import threadpool_limits
+
+    if len(jobs) < 2:
+        yield from map(function, jobs)
+        return
+    with threadpool_limits(1), ThreadPoolExecutor(default_workers()) as pool:
+        yield from pool.map(function, jobs)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from curation.layout import SHAPE, SLOTS, layout_of, mirrored, similarity
+from curation.layout import SHAPE, SLOTS, agreeing, layout_of, mirrored, mirrored_rows, similarity
 
 
 def test_a_cell_of_one_class_has_it_twice():
@@ -57,3 +57,11 @@ def test_similarity_is_the_share_of_agreeing_slots_of_the_better_side():
 def test_the_mirror_image_of_a_map_has_the_mirrored_layout():
     ids = np.random.default_rng(3).integers(0, 4, (36, 48)).astype(np.uint8).repeat(5, 0).repeat(5, 1)
     assert np.array_equal(layout_of(ids[:, ::-1]), mirrored(layout_of(ids)))
+
+
+def test_flat_layouts_are_mirrored_and_counted_as_they_are_one_by_one():
+    layouts = np.random.default_rng(0).integers(0, 5, (7, *SHAPE)).astype(np.uint8)
+    flat = layouts.reshape(7, SLOTS)
+    assert np.array_equal(mirrored_rows(flat), mirrored(layouts).reshape(7, SLOTS))
+    for same in (flat == flat[3], flat == flat[:1], np.ones((7, SLOTS), bool)):
+        assert agreeing(same).tolist() == same.sum(1).tolist()
