@@ -117,7 +117,7 @@ def group(data: DataOptions, classes: ClassOptions, out: TableOut = None) -> Non
 
     with _started(data) as (run, workspace):
         stages.measure(run, workspace)
-        duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror)
+        duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror, classes.near)
         if not data.quiet:
             sizes = groups["equivalence_class"].value_counts()
             largest = sizes.max() if len(sizes) else 0
@@ -160,7 +160,7 @@ def build_selection(
     _may_write(out)
     with _started(data) as (run, workspace):
         manifest, selected = stages.build_selection(
-            run, workspace, out, settings, classes.similarity, classes.mirror, judge.chosen
+            run, workspace, out, settings, classes.similarity, classes.mirror, judge.chosen, classes.near
         )
         if not data.quiet:
             print_selection(selected)
@@ -194,10 +194,11 @@ def report(
     out = out if out.suffix.lower() in (".html", ".htm") else out / "report.html"
     with _started(data) as (run, workspace):
         scores = stages.score(run, workspace, judge.chosen)
-        duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror)
+        duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror, classes.near)
         made = facts_of(workspace.scores) | facts_of(workspace.groups)
         options = ["--similarity", f"{made['similarity']:g}"] if made["similarity"] != TAU else []
         options += ["--no-mirror"] * (not made["mirror"])
+        options += [word for text in made["near"] for word in ("--near", text)]
         options += ["--judge", made["judge"]] if made["judge"] != choose("auto") else []
         _done(data.quiet, write_report(out, workspace, scores, duplicates, groups, settings, options))
 
@@ -230,7 +231,7 @@ def explain(
     settings = _settings(selection)
     with _started(data) as (run, workspace):
         scores = stages.score(run, workspace, judge.chosen)
-        duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror)
+        duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror, classes.near)
         explained = explanation.explain(workspace, pair_id, scores, duplicates, groups, settings)
         shown = explanation.pictures(workspace, explained)
         if not data.quiet:
@@ -498,24 +499,49 @@ def _started(options: DataOptions) -> Iterator[tuple[Run, Workspace]]:
     with _explained():
         run = stages.Run(quiet=options.quiet, say=lambda line: options.quiet or typer.echo(line, err=True))
         run.workers = options.workers or run.workers
-        with one_at_a_time(options.work):
-            o = options
-            yield run, stages.index(run, o.work, o.data, o.label_space, o.images, o.labels, o.root)
+        o = replace(options, work=Path(os.path.abspath(options.work))) if options.clustered else options
+        with one_at_a_time(o.work), _cluster(o, run):
+            workspace = stages.index(run, o.work, o.data, o.label_space, o.images, o.labels, o.root)
+            if run.cluster:
+                for folder in (workspace.folder, workspace.data):
+                    run.cluster.must_see(folder)
+            yield run, workspace
+
+
+@contextmanager
+def _cluster(options: DataOptions, run: Run) -> Iterator[None]:
+    """Lend a run the cluster that is asked for, if one is."""
+    if not options.clustered:
+        yield
+        return
+    from curation.engine.cluster import connected
+
+    with connected(options.scheduler, run.workers, run.say) as run.cluster:
+        yield
 
 
 @contextmanager
 def _explained() -> Iterator[None]:
     """Turn what a user can mend into one line on stderr and exit status 2."""
-    from curation.engine.local import WorkersDied
+    from curation.engine.errors import EngineError
     from curation.label_space import LabelSpaceError
     from curation.manifest import ManifestError
+    from curation.near_classes import NearClassesError
     from curation.pairs import NoPairsError
     from curation.rules import RuleError
     from curation.workspace import WorkspaceError
 
     try:
         yield
-    except (NoPairsError, WorkspaceError, LabelSpaceError, RuleError, ManifestError, WorkersDied) as error:
+    except (
+        NoPairsError,
+        WorkspaceError,
+        LabelSpaceError,
+        RuleError,
+        ManifestError,
+        NearClassesError,
+        EngineError,
+    ) as error:
         _stop(str(error), 2)
     except KeyboardInterrupt:
         _stop("Stopped. What was measured is kept; the same command goes on from there.", 130)

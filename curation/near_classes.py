@@ -66,8 +66,8 @@ def parse(texts: Iterable[str], index_of: Callable[[str], int]) -> NearClasses:
     groups, taken = [], {}
     for text in texts:
         names, equals, value = text.partition("=")
-        indices = [index_of(name.strip()) for name in names.split(",") if name.strip()]
-        if len(set(indices)) < 2:
+        indices = sorted({index_of(name.strip()) for name in names.split(",") if name.strip()})
+        if len(indices) < 2:
             raise NearClassesError(
                 f'--near "{text}" needs two classes or more, with commas between them: river,lake,water=0.8'
             )
@@ -83,5 +83,5 @@ def parse(texts: Iterable[str], index_of: Callable[[str], int]) -> NearClasses:
             percent = -1
         if not 0 <= percent <= PERCENT:
             raise NearClassesError(f'--near "{text}": after = stands how much they agree, 0-1, such as 0.8.')
-        groups.append((tuple(sorted(set(indices))), percent))
+        groups.append((tuple(indices), percent))
     return NearClasses(tuple(sorted(groups)))

@@ -48,7 +48,24 @@ class DataOptions:
         typer.Option(help="For a CSV: the folder its paths are relative to and stay in.", show_default=False),
     ] = None
     workers: Annotated[int, typer.Option(help="Processes; 0 = one for each processor.", min=0)] = 0
+    engine: Annotated[
+        str, typer.Option(help="Where the work is done: local (this machine) or dask (a cluster; see --scheduler).")
+    ] = "local"
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Dask scheduler, such as tcp://host:8786; implies --engine dask. Without one, dask starts workers here.",
+            show_default=False,
+        ),
+    ] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False
+
+    @property
+    def clustered(self) -> bool:
+        """Whether the work is done on a cluster. Raises typer.BadParameter for an engine that does not exist."""
+        if self.engine not in ENGINES:
+            raise typer.BadParameter(f'No engine "{self.engine}"; known: {", ".join(ENGINES)}.')
+        return self.engine == "dask" or self.scheduler is not None
 
 
 @dataclass(frozen=True)
@@ -69,6 +86,14 @@ class ClassOptions:
         typer.Option(
             "--mirror/--no-mirror",
             help="Whether a mirrored label map is the same input. Default: yes, or what WORK was made with.",
+            show_default=False,
+        ),
+    ] = None
+    near: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Classes that count as partly the same when label maps are compared, and how much: river,lake,water=0.8. For several "
+            "groups several times; --near '' forgets them. Default: what WORK was made with.",
             show_default=False,
         ),
     ] = None
@@ -144,6 +169,9 @@ JUDGES = (
     "plain",
     "none",
 )  # as label_error.features.FEATURES, which is slow to import; a test compares them
+
+
+ENGINES = ("local", "dask")
 
 
 def takes(**bundles: type) -> Callable[[Callable], Callable]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -25,24 +26,39 @@ from curation.label_space_files import find_beside, load_builtin, resolve
 from curation.layout import SHAPE
 from curation.manifest import write_manifest
 from curation.measure import TABLE, Shard, is_done, measure_shard, plan_shards
+from curation.near_classes import parse
 from curation.pairs import NoPairsError, Pair, find_pairs
 from curation.scores import SCORES, coupling
 from curation.workspace import Workspace, WorkspaceError, atomic, digest, facts_of, inputs_of, write_table
 
-GROUP_VERSION = 2
+if TYPE_CHECKING:
+    from curation.engine.cluster import Cluster
+
+GROUP_VERSION = 3
+WORTH_SENDING = 2  # short jobs: fewer are done sooner here than sent to a cluster
 SCORE_COLUMNS = ["pair_id", "image", "label", "width", "height", *SCORES, "error", "sha256_image", "sha256_label"]
 
 
 @dataclass
 class Run:
-    """How to run, whatever the stage: `say` prints a line for a person."""
+    """How to run, whatever the stage: `say` prints a line for a person. `cluster`: where jobs run, if not in processes of this machine."""
 
     workers: int = field(default_factory=local.default_workers)
     quiet: bool = False
     say: Callable[[str], None] = lambda line: None
+    cluster: Cluster | None = None
 
     def over(self, function: Callable, jobs: list, caption: str, weigh: Callable = lambda job: 1) -> Iterable:
+        """function(job) for each job, in order, with progress: for jobs that read and write files."""
+        if self.cluster:
+            return self.cluster.run(function, jobs, caption, weigh, self.quiet)
         return local.run(function, jobs, self.workers, caption, weigh, self.quiet)
+
+    def join(self, function: Callable, jobs: list) -> Iterable:
+        """The same without progress, for many short jobs on arrays in memory-mapped files."""
+        if self.cluster and len(jobs) > WORTH_SENDING:
+            return self.cluster.map(function, jobs)
+        return local.in_threads(function, jobs, self.workers)
 
     def progress(self, caption: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         return local.progress(caption, total, self.quiet)
@@ -193,14 +209,17 @@ def _judged(run: Run, work: Workspace, parts: list[Path], table: pd.DataFrame, j
 
 
 def group(
-    run: Run, work: Workspace, tau: float | None = None, mirror: bool | None = None
+    run: Run, work: Workspace, tau: float | None = None, mirror: bool | None = None, near: list[str] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Find duplicates and equivalence classes; write and return duplicates.parquet and groups.parquet.
 
-    `tau`, `mirror` left out: as the last time in this WORK, at first equivalence.TAU and True.
+    `near`: classes that count as partly the same, see near_classes.parse; empty texts forget them. What is left out is as the last time in
+    this WORK, at first equivalence.TAU, True and none. Raises NearClassesError, LabelSpaceError.
     """
-    settings = {"similarity": equivalence.TAU, "mirror": True} | facts_of(work.groups)
-    settings |= {k: v for k, v in (("similarity", tau), ("mirror", mirror)) if v is not None}
+    settings = {"similarity": equivalence.TAU, "mirror": True, "near": []} | facts_of(work.groups)
+    near = None if near is None else [text for text in near if text.strip()]
+    settings |= {k: v for k, v in (("similarity", tau), ("mirror", mirror), ("near", near)) if v is not None}
+    near_classes = parse(settings["near"], work.space.index_of)
     shards = plan_shards(read_pairs(work), work.data, work.space, work.parts)
     key = digest(GROUP_VERSION, [s.key for s in shards], settings)
     if inputs_of(work.groups) == key and inputs_of(work.duplicates) == key:
@@ -215,7 +234,9 @@ def group(
     write_table(work.duplicates, same, key)
     names, layouts = _spilled_layouts(work, shards)
     with run.progress("find classes", 2 * len(names)) as tick:
-        classes = equivalence.classes_of(names, layouts, settings["similarity"], settings["mirror"], tick)
+        classes = equivalence.classes_of(
+            names, layouts, settings["similarity"], settings["mirror"], near_classes, tick, run.join, work.folder
+        )
     groups = pd.DataFrame(
         {
             "pair_id": names,
@@ -223,7 +244,10 @@ def group(
             "representative": [names[r] for r, _ in classes],
             "similarity": [s for _, s in classes],
         }
-    ).merge(kept[["pair_id", "colours"]], "left", "pair_id")
+    )
+    similarity = groups.groupby("equivalence_class")["similarity"]
+    groups = groups.assign(radius=(1 - similarity.transform("min")).round(4), members=similarity.transform("size"))
+    groups = groups.merge(kept[["pair_id", "colours"]], "left", "pair_id")
     groups = groups.sort_values("pair_id", ignore_index=True)
     write_table(work.groups, groups, key, settings)
     return same, groups
@@ -251,6 +275,7 @@ def build_selection(
     tau: float | None = None,
     mirror: bool | None = None,
     judge: str | None = None,
+    near: list[str] | None = None,
 ) -> tuple[Path, rules.Selection]:
     """Everything up to the manifest of one level; returns its path and the selection."""
     if all(pair.label is None for pair in read_pairs(work)):
@@ -262,7 +287,7 @@ def build_selection(
         for name in group_of_names:
             work.space.index_of(name)  # raises LabelSpaceError, which names the nearest
     scores = score(run, work, judge)
-    duplicates, groups = group(run, work, tau, mirror)
+    duplicates, groups = group(run, work, tau, mirror, near)
     selection = rules.select(scores, duplicates, groups, settings)
     manifest = write_manifest(
         out,

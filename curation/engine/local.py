@@ -16,6 +16,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
+from curation.engine.errors import WorkersDied
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -23,10 +25,6 @@ Result = TypeVar("Result")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 RETRIES = 2  # fresh pools in a row without a result; one dying worker takes the jobs of the others with it
 IN_FLIGHT = 3  # jobs per worker: enough to keep it busy, few enough to bound memory
-
-
-class WorkersDied(RuntimeError):
-    """Workers were killed again and again without a result between."""
 
 
 def run(
@@ -66,7 +64,7 @@ def _pooled(function: Callable[[Job], Result], jobs: list[Job], workers: int) ->
                 while waiting or flying:
                     while waiting and len(flying) < IN_FLIGHT * workers:
                         job = waiting.popleft()
-                        with _children_ignore_interrupts():  # a submit may start workers
+                        with children_ignore_interrupts():  # a submit may start workers
                             flying.append((job, pool.submit(function, job)))
                     result = flying[0][1].result()
                     flying.popleft()
@@ -86,19 +84,19 @@ def _pooled(function: Callable[[Job], Result], jobs: list[Job], workers: int) ->
                 raise
 
 
-def in_threads(function: Callable[[Job], Result], jobs: list[Job]) -> Iterator[Result]:
+def in_threads(function: Callable[[Job], Result], jobs: list[Job], threads: int = 0) -> Iterator[Result]:
     """Yield function(job) for each job, in order, from threads of this process: for work in NumPy, which leaves the interpreter to others."""
     from threadpoolctl import threadpool_limits
 
     if len(jobs) < 2:
         yield from map(function, jobs)
         return
-    with threadpool_limits(1), ThreadPoolExecutor(default_workers()) as pool:
+    with threadpool_limits(1), ThreadPoolExecutor(threads or default_workers()) as pool:
         yield from pool.map(function, jobs)
 
 
 @contextmanager
-def _children_ignore_interrupts() -> Iterator[None]:
+def children_ignore_interrupts() -> Iterator[None]:
     """Ctrl-C goes to every process of a terminal; only this one shall act on it, and the workers leave with it."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -110,11 +108,16 @@ def _children_ignore_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _start_worker() -> None:
+def settle() -> None:
+    """What every process that measures does once: one thread for OpenCV, and memory that is kept."""
     import cv2
 
     cv2.setNumThreads(1)
     _keep_memory()
+
+
+def _start_worker() -> None:
+    settle()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 

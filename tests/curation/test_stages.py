@@ -24,3 +24,23 @@ def test_grouping_measures_and_judges_nothing(planted_data, tmp_path):
     stages.measure(run, work)
     _, groups = stages.group(run, work)
     assert len(groups) == 63 and not work.scores.exists() and not work.label_error.exists()
+
+
+def test_every_class_has_its_size_and_radius(curated):
+    for _, members in curated.groups.groupby("equivalence_class"):
+        assert (members["members"] == len(members)).all()
+        assert (members["radius"] == round(1 - members["similarity"].min(), 4)).all()
+        assert members["representative"].nunique() == 1 and members["radius"].iloc[0] <= 0.08
+    assert curated.groups["members"].max() > 1
+
+
+def test_near_classes_are_remembered_until_they_are_forgotten(planted_data, tmp_path):
+    run = stages.Run(workers=1, quiet=True)
+    work = stages.index(run, tmp_path / "work", planted_data)
+    stages.measure(run, work)
+    _, apart = stages.group(run, work)
+    names = ",".join(name for name in work.space.names if "," not in name)
+    _, all_one = stages.group(run, work, near=[names])
+    assert all_one["equivalence_class"].nunique() < apart["equivalence_class"].nunique()
+    assert stages.group(run, work)[1].equals(all_one)
+    assert stages.group(run, work, near=[""])[1].equals(apart)
