@@ -27,6 +27,7 @@ from curation.equivalence import TAU, classes_of
 from curation.layout import SHAPE, SLOTS, layout_of, mirrored
 from curation.layout_index import LayoutIndex, make
 from curation.near_classes import NearClasses
+from curation.scratch import scratch
 
 SIZE = (144, 192)  # rows, columns at which maps are changed: 4x4 points a cell
 COMPARED = 10_000_000  # couples by brute force
@@ -104,8 +105,8 @@ def perturbed(ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def recall(file: Path, n: int) -> tuple[int, int]:
     """Couples of a sample of layouts with all others: (found by the search, similar enough by brute force)."""
     layouts = np.memmap(file, np.uint8, "r", shape=(n, SLOTS))
-    with tempfile.TemporaryDirectory() as folder:
-        return _recall(layouts, make(Path(folder), file, np.arange(n), TAU, True, NearClasses(), in_threads))
+    with scratch() as room:
+        return _recall(layouts, make(room, str(file.resolve()), np.arange(n), TAU, True, NearClasses(), in_threads))
 
 
 def _recall(layouts: np.ndarray, index: LayoutIndex) -> tuple[int, int]:

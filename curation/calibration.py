@@ -21,11 +21,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from curation.place import Place
 from curation.review_sample import ENOUGH
 from curation.reviews import ReviewError
 from curation.rules import RuleError
@@ -161,7 +161,7 @@ def calibrate(
     )
 
 
-def update_thresholds(file: Path, found: Mapping[str, Calibration]) -> None:
+def update_thresholds(file: Place, found: Mapping[str, Calibration]) -> None:
     """Write the new thresholds into a TOML file for --thresholds; its other lines stay as they are. Raises RuleError, ReviewError."""
     before = read_thresholds(file) if file.exists() else {}
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else ["[thresholds]"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import curation
-from curation.options import ClassOptions, DataOptions, JudgeOptions, SelectionOptions, takes
+from curation.options import (
+    ClassOptions,
+    DataOptions,
+    JudgeOptions,
+    SelectionOptions,
+    place_argument,
+    place_option,
+    takes,
+)
+from curation.place import Place, PlaceError, may_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,9 +46,9 @@ app = typer.Typer(
 )
 
 TableOut = Annotated[
-    Path | None, typer.Option("--out", help="Write the table as CSV into this folder, too.", show_default=False)
+    Path | None, place_option("--out", help="Write the table as CSV into this folder, too.", show_default=False)
 ]
-Manifests = Annotated[Path, typer.Option("--out", help="Where manifests go.")]
+Manifests = Annotated[Path, place_option("--out", help="Where manifests go.")]
 MANIFESTS = Path("data_manifests")
 
 
@@ -57,8 +65,10 @@ def index(
     data: DataOptions,
     source: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[DATA]", help="The data set: a folder, or a CSV with the columns image,label.", show_default=False
+        place_argument(
+            metavar="[DATA]",
+            help="The data set: a folder, or a CSV or Parquet table with the columns image,label.",
+            show_default=False,
         ),
     ] = None,
     out: TableOut = None,
@@ -79,7 +89,7 @@ def score(
     data: DataOptions,
     judge: JudgeOptions,
     csv_file: Annotated[
-        Path | None, typer.Argument(metavar="[CSV_FILE]", help="Where --csv writes.", show_default=False)
+        Path | None, place_argument(metavar="[CSV_FILE]", help="Where --csv writes.", show_default=False)
     ] = None,
     csv: Annotated[
         bool, typer.Option("--csv", help="Write the table as CSV, too: to CSV_FILE, OUT or WORK/scores.csv.")
@@ -136,6 +146,13 @@ def build_selection(
     classes: ClassOptions,
     judge: JudgeOptions,
     out: Manifests = MANIFESTS,
+    parquet: Annotated[
+        bool,
+        typer.Option(
+            "--parquet",
+            help="Also write the manifest and the rejected pairs as folders of Parquet files, for programs that read many at once.",
+        ),
+    ] = False,
 ) -> None:
     """Rules -> a manifest of kept pairs, one of rejected pairs with reasons, and the recipe.
 
@@ -160,7 +177,7 @@ def build_selection(
     _may_write(out)
     with _started(data) as (run, workspace):
         manifest, selected = stages.build_selection(
-            run, workspace, out, settings, classes.similarity, classes.mirror, judge.chosen, classes.near
+            run, workspace, out, settings, classes.similarity, classes.mirror, judge.chosen, classes.near, parquet
         )
         if not data.quiet:
             print_selection(selected)
@@ -176,7 +193,7 @@ def report(
     data: DataOptions,
     classes: ClassOptions,
     judge: JudgeOptions,
-    out: Annotated[Path, typer.Option("--out", help="Where the page goes: a file, or a folder.")] = Path("report.html"),
+    out: Annotated[Path, place_option("--out", help="Where the page goes: a file, or a folder.")] = Path("report.html"),
 ) -> None:
     """Everything about a selection on one page -> report.html. One file that loads nothing; also for photos alone.
 
@@ -217,7 +234,7 @@ def explain(
     open_: Annotated[bool, typer.Option("--open", help="Open the picture with the system's viewer.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for the picture. Default: WORK/evidence.", show_default=False),
+        place_option("--out", help="Folder for the picture. Default: WORK/evidence.", show_default=False),
     ] = None,
 ) -> None:
     """Why is this pair kept or dropped? Scores beside their thresholds, every reason, copies -> WORK/evidence/PAIR_ID.png.
@@ -252,13 +269,13 @@ def sample(
     n: Annotated[int, typer.Option("--n", help="Pairs to pick.", min=1)] = 40,
     reviews: Annotated[
         list[Path] | None,
-        typer.Option("--reviews", help="Reviews so far; their pairs are not picked again.", show_default=False),
+        place_option("--reviews", help="Reviews so far; their pairs are not picked again.", show_default=False),
     ] = None,
     thresholds: Annotated[
         Path | None,
-        typer.Option(help="The TOML file with the threshold in force, if not the default.", show_default=False),
+        place_option(help="The TOML file with the threshold in force, if not the default.", show_default=False),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="The table to fill in.")] = Path("sample.csv"),
+    out: Annotated[Path, place_option("--out", help="The table to fill in.")] = Path("sample.csv"),
 ) -> None:
     """Pick the pairs to review for one reason, so that 40 clicks find its threshold -> sample.csv.
 
@@ -306,7 +323,7 @@ def calibrate(
     judge: JudgeOptions,
     reviews: Annotated[
         list[Path],
-        typer.Argument(metavar="REVIEWS...", help="CSV files with pair_id,reason,verdict.", show_default=False),
+        place_argument(metavar="REVIEWS...", help="CSV files with pair_id,reason,verdict.", show_default=False),
     ],
     precision: Annotated[
         float, typer.Option(help="Share of the rejected pairs that you would reject, too.", min=0.05, max=1)
@@ -314,7 +331,7 @@ def calibrate(
     reason: Annotated[
         str | None, typer.Option("--reason", help="Only this one. Default: all that are reviewed.", show_default=False)
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="The thresholds; other lines of the file stay.")] = Path(
+    out: Annotated[Path, place_option("--out", help="The thresholds; other lines of the file stay.")] = Path(
         "thresholds.toml"
     ),
 ) -> None:
@@ -374,10 +391,12 @@ def calibrate(
 
 @app.command()
 def verify(
-    manifest: Annotated[Path, typer.Argument(help="A manifest, e.g. data_manifests/selection2.csv.")],
+    manifest: Annotated[
+        Path, place_argument(metavar="MANIFEST", help="A manifest, e.g. data_manifests/selection2.csv.")
+    ],
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="The data set, if the manifest lies elsewhere now.", show_default=False),
+        place_option("--data", help="The data set, if the manifest lies elsewhere now.", show_default=False),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but what changed.")] = False,
 ) -> None:
@@ -469,7 +488,7 @@ def _where(data: DataOptions) -> list[str]:
     return [] if data.work == DataOptions.work else ["--work", str(data.work)]
 
 
-def _in_force(thresholds: Path | None, reason: str) -> float | None:
+def _in_force(thresholds: Place | None, reason: str) -> float | None:
     """The threshold of a reason: of a file, else the usual one; None where the file switches it off."""
     from curation.rules import RULES, Settings
     from curation.thresholds import read_thresholds
@@ -494,16 +513,17 @@ def _scores_of(table: pd.DataFrame, reason: str) -> pd.Series:
 def _started(options: DataOptions) -> Iterator[tuple[Run, Workspace]]:
     """Index the data set and hold the work directory; yields how to run and where."""
     from curation import stages
+    from curation.place import absolute, is_remote
     from curation.workspace import one_at_a_time
 
     with _explained():
         run = stages.Run(quiet=options.quiet, say=lambda line: options.quiet or typer.echo(line, err=True))
         run.workers = options.workers or run.workers
-        o = replace(options, work=Path(os.path.abspath(options.work))) if options.clustered else options
+        o = replace(options, work=absolute(options.work)) if options.clustered else options
         with one_at_a_time(o.work), _cluster(o, run):
             workspace = stages.index(run, o.work, o.data, o.label_space, o.images, o.labels, o.root)
-            if run.cluster:
-                for folder in (workspace.folder, workspace.data):
+            for folder in (workspace.folder, workspace.data):
+                if run.cluster and not is_remote(folder):
                     run.cluster.must_see(folder)
             yield run, workspace
 
@@ -540,6 +560,7 @@ def _explained() -> Iterator[None]:
         RuleError,
         ManifestError,
         NearClassesError,
+        PlaceError,
         EngineError,
     ) as error:
         _stop(str(error), 2)
@@ -560,12 +581,9 @@ def _explained() -> Iterator[None]:
         raise
 
 
-def _may_write(folder: Path) -> None:
+def _may_write(folder: Place) -> None:
     """Stop before anything is measured when a folder cannot be written to."""
-    nearest = folder.absolute()
-    while not nearest.exists():
-        nearest = nearest.parent
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+    if not may_write(folder):
         _stop(f"{folder} is no folder that may be written to. Use --out.", 2)
 
 
@@ -574,13 +592,13 @@ def _stop(message: str, status: int) -> None:
     raise typer.Exit(status)
 
 
-def _done(quiet: bool, *paths: Path) -> None:
+def _done(quiet: bool, *paths: Place) -> None:
     if not quiet:
         for path in paths:
             typer.echo(str(path))
 
 
-def _as_csv(out: Path | None, *tables: Path) -> list[Path]:
+def _as_csv(out: Place | None, *tables: Place) -> list[Place]:
     """The tables of WORK as CSV files in `out`, without the columns that hold bytes; none when there is no `out`."""
     if out is None:
         return []

@@ -17,7 +17,6 @@ import io
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -25,6 +24,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from curation.label_png import SIGNATURE, BrokenPng, decode_ids
 from curation.label_space import NOT_ALLOWED, LabelSpace
+from curation.place import Fetched, Place, place
 
 PREVIEW = 256  # pixels on the long side of what most measures see
 DETAIL = 512  # pixels on the long side of what the sharpness measure sees
@@ -33,6 +33,9 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # nothing that r
 MOST_PIXELS = 100_000_000  # a header that promises more is refused before a byte is decoded (decompression bomb)
 
 Image.MAX_IMAGE_PIXELS = None  # the limit above stands in for Pillow's, so that its message can say what to do
+
+
+File = Place | Fetched
 
 
 class PairError(ValueError):
@@ -61,7 +64,7 @@ class LabelMap:
     sha256: str
 
 
-def read_photo(path: Path) -> Photo:
+def read_photo(path: File) -> Photo:
     """Read one photo. Raises PairError: missing, empty, truncated, not an image, too large, too small."""
     data = read_bytes(path)
     pixels, width, height, turned = _upright_photo(data, lambda width, height: _fit(width, height, DETAIL))
@@ -76,7 +79,7 @@ def read_photo(path: Path) -> Photo:
     )
 
 
-def photo_at(path: Path, width: int, height: int) -> tuple[np.ndarray, str]:
+def photo_at(path: File, width: int, height: int) -> tuple[np.ndarray, str]:
     """One photo, whole and upright, at the size asked for, whatever its own size and shape.
 
     Returns:
@@ -110,7 +113,7 @@ def _upright_photo(data: bytes, least: Callable[[int, int], tuple[int, int]]) ->
     return _upright(pixels, orientation), width, height, orientation >= 5
 
 
-def read_label(path: Path, space: LabelSpace) -> LabelMap:
+def read_label(path: File, space: LabelSpace) -> LabelMap:
     """Read one label map of any bit depth, palette or colour code. Raises PairError, also for ids outside the space."""
     data = read_bytes(path)
     raw, table = _upright_label(data, path, space)
@@ -119,7 +122,7 @@ def read_label(path: Path, space: LabelSpace) -> LabelMap:
     return LabelMap(width, height, ids, hashlib.sha256(data).hexdigest())
 
 
-def label_at(path: Path, space: LabelSpace, width: int, height: int) -> tuple[np.ndarray, str]:
+def label_at(path: File, space: LabelSpace, width: int, height: int) -> tuple[np.ndarray, str]:
     """One label map, whole and upright, at the size asked for, whatever its own size and shape.
 
     Returns:
@@ -134,7 +137,7 @@ def label_at(path: Path, space: LabelSpace, width: int, height: int) -> tuple[np
     return _class_indices(_nearest(raw, width, height), table), hashlib.sha256(data).hexdigest()
 
 
-def _upright_label(data: bytes, path: Path, space: LabelSpace) -> tuple[np.ndarray, np.ndarray | Mapping[int, int]]:
+def _upright_label(data: bytes, path: File, space: LabelSpace) -> tuple[np.ndarray, np.ndarray | Mapping[int, int]]:
     """(H, W) values as stored or packed colours, upright and all of them allowed; the table of their class indices."""
     simple = None
     if data.startswith(SIGNATURE) and len(data) > 33 and b"eXIf" not in data and not _may_be_colours(data, space):
@@ -162,7 +165,7 @@ def _upright_label(data: bytes, path: Path, space: LabelSpace) -> tuple[np.ndarr
     return raw, table
 
 
-def read_pair(image: Path, label: Path, space: LabelSpace) -> tuple[Photo, LabelMap]:
+def read_pair(image: File, label: File, space: LabelSpace) -> tuple[Photo, LabelMap]:
     """Read both files of a pair and hold them against each other. Raises PairError, naming every fault of the two."""
     faults, photo, ids = [], None, None
     try:
@@ -203,10 +206,14 @@ def shrink(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a file. Raises PairError: does not exist, is a folder, may not be read, empty."""
+def read_bytes(path: File) -> bytes:
+    """The bytes of a file. Raises PairError: does not exist, is a folder, may not be read, empty.
+
+    A store that cannot be reached or refuses is a PlaceError instead, which ends a run: its answer may be another one the next time, and
+    no part shall say for good that a pair cannot be read.
+    """
     try:
-        data = Path(path).read_bytes()
+        data = place(path).read_bytes()
     except FileNotFoundError:
         raise PairError("file does not exist") from None
     except IsADirectoryError:

@@ -10,7 +10,6 @@ the layouts can be taken in large batches). The result depends on the layouts an
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from curation.layout import SLOTS
 from curation.layout_index import Over, make
 from curation.near_classes import NearClasses
 from curation.representatives import Representatives
+from curation.scratch import Scratch, scratch
 
 TAU = 0.92  # least similarity of a member to its representative
 SAMPLE = 4096  # layouts by which it is counted how crowded it is around each
@@ -38,7 +38,7 @@ def classes_of(
     near: NearClasses = NearClasses(),
     tick: Callable[[int], None] = lambda rows: None,
     over: Over = in_threads,
-    scratch: Path | None = None,
+    room: Scratch | None = None,
 ) -> list[tuple[int, float]]:
     """For each pair, the index of its class's representative and its similarity to it, in [0, 1].
 
@@ -46,21 +46,22 @@ def classes_of(
         layouts: (n, 36, 48, 2) uint8 of layout.py; best a whole file, memory-mapped.
         near: classes that count as partly the same.
         tick: told how many more of 2n steps are done.
-        over: runs the jobs of layout_index.py; they must see `scratch` and the file of the layouts.
-        scratch: folder for the index while it is needed: 0.3 kB a layout and 2 bytes for each of its classes.
+        over: runs the jobs of layout_index.py.
+        room: a scratch for the index, with which it goes: 0.3 kB a layout and 2 bytes for each of its classes. The jobs must find it.
 
     Identical layouts count as one, so a million empty skies cost what one does.
     """
     if not len(pair_ids):
         return []
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="index-") as folder:
-        file = _file_of(layouts, Path(folder))
-        rows, of_pair = _distinct(pair_ids, layouts.reshape(len(layouts), SLOTS))
-        index = make(Path(folder), file, rows, tau, mirror, near, over, tick)
-        search = Representatives(index, over)
-        representative = _representatives(search, np.bincount(of_pair), tick)
-        tick(2 * (len(pair_ids) - len(rows)))
-        same = search.similarity(np.arange(len(rows)), representative)
+    if room is None:
+        with scratch() as room:
+            return classes_of(pair_ids, layouts, tau, mirror, near, tick, over, room)
+    rows, of_pair = _distinct(pair_ids, layouts.reshape(len(layouts), SLOTS))
+    index = make(room, _file_of(layouts, room), rows, tau, mirror, near, over, tick)
+    search = Representatives(index, over)
+    representative = _representatives(search, np.bincount(of_pair), tick)
+    tick(2 * (len(pair_ids) - len(rows)))
+    same = search.similarity(np.arange(len(rows)), representative)
     return [(int(rows[representative[u]]), round(float(same[u]), 4)) for u in of_pair]
 
 
@@ -92,12 +93,14 @@ def _representatives(search: Representatives, copies: np.ndarray, tick: Callable
     return representative
 
 
-def _file_of(layouts: np.ndarray, folder: Path) -> Path:
+def _file_of(layouts: np.ndarray, room: Scratch) -> str:
     """A file that holds these layouts and nothing else: their own, or a copy."""
     if isinstance(layouts, np.memmap) and layouts.filename and Path(layouts.filename).stat().st_size == layouts.nbytes:
-        return Path(layouts.filename)
-    layouts.tofile(folder / "layouts.bin")
-    return folder / "layouts.bin"
+        own = Path(layouts.filename)
+        return own.name if own.parent == room.folder else str(own)
+    layouts.tofile(room.folder / "layouts.bin")
+    room.publish("layouts.bin")
+    return "layouts.bin"
 
 
 def _distinct(pair_ids: list[str], flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,6 @@ import sys
 import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -28,10 +27,11 @@ from rich.text import Text
 from curation import evidence
 from curation.evidence.panel import Picture, draw, headline, stack
 from curation.pairs import NoPairsError
+from curation.place import Place
 from curation.rules import RULES, Fault, Settings, select
 from curation.scores import SCORES
 from curation.summary import TITLES
-from curation.workspace import Workspace, atomic
+from curation.workspace import Workspace, atomic, read_frame
 
 MOST_NEIGHBOURS = 12  # listed of an equivalence class; there may be thousands
 
@@ -71,8 +71,8 @@ class Explanation:
 
     pair_id: str
     level: int
-    image: Path | None
-    label: Path | None
+    image: Place | None
+    label: Place | None
     size: tuple[int, int] | None
     scores: list[ScoreLine]
     faults: list[Fault]
@@ -183,7 +183,7 @@ def pictures(work: Workspace, explained: Explanation) -> dict[str, Picture]:
     return found
 
 
-def write_picture(folder: Path, explained: Explanation, shown: dict[str, Picture]) -> Path | None:
+def write_picture(folder: Place, explained: Explanation, shown: dict[str, Picture]) -> Place | None:
     """Write the pictures, one below the other, as one PNG into a folder; None when there are none."""
     if not shown:
         return None
@@ -207,7 +207,7 @@ def safe_name(pair_id: str) -> str:
     return f"{plain}-{mark}" if plain else mark
 
 
-def open_picture(path: Path) -> bool:
+def open_picture(path: Place) -> bool:
     """Open a picture with the system's viewer; False where there is none. Never raises and never waits for it."""
     has_screen = sys.platform in ("win32", "darwin") or any(os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY"))
     if not has_screen and not os.environ.get("BROWSER"):  # else a text browser would take over the terminal
@@ -283,15 +283,15 @@ def _named(fault: Fault) -> str:
 
 
 def _see(
-    work: Workspace, pair_id: str, image: Path | None, label: Path | None, learned: evidence.Learned | None
+    work: Workspace, pair_id: str, image: Place | None, label: Place | None, learned: evidence.Learned | None
 ) -> evidence.SeenPair | None:
     """A pair from its files, or else from the parts."""
     seen = evidence.see_files(pair_id, image, label, work.space, learned) if image else None
     return seen or evidence.find_seen(work.parts, [pair_id], work.space, learned).get(pair_id)
 
 
-def _files(work: Workspace, pair_id: str) -> tuple[Path | None, Path | None]:
+def _files(work: Workspace, pair_id: str) -> tuple[Place | None, Place | None]:
     """Photo and label map of another pair."""
-    row = pd.read_parquet(work.pairs, filters=[("pair_id", "==", pair_id)]).iloc[0]
+    row = read_frame(work.pairs, filters=[("pair_id", "==", pair_id)]).iloc[0]
     image, label = (work.data / row[c] if isinstance(row[c], str) else None for c in ("image", "label"))
     return image, label

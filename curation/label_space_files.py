@@ -32,7 +32,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import resources
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 from curation.class_words import RGB, ROLES, VOID_NAMES, assign_roles, fill_colours, hex_to_rgb
@@ -46,6 +46,7 @@ from curation.label_space import (
     nearest_word,
     refuse_unknown_keys,
 )
+from curation.place import Place, place
 
 try:
     import tomllib
@@ -71,23 +72,23 @@ def load_builtin(name: str) -> LabelSpace:
         return _parse_toml(file.read_text(encoding="utf-8"), name, ())
 
 
-def from_toml(path: str | Path) -> LabelSpace:
+def from_toml(path: str | Place) -> LabelSpace:
     """A space from a TOML file as described at the top of this module. LabelSpaceError names the file."""
-    path = Path(path)
+    path = place(path)
     with _reading(path):
         return _parse_toml(path.read_text(encoding="utf-8-sig"), path.stem, _builtins())
 
 
-def from_classes_json(path: str | Path) -> LabelSpace:
+def from_classes_json(path: str | Place) -> LabelSpace:
     """A space from a JSON list of classes as described at the top of this module. LabelSpaceError names the file."""
-    path = Path(path)
+    path = place(path)
     with _reading(path):
         return _build(_json_rows(path.read_text(encoding="utf-8-sig")), path.name, _builtins())
 
 
-def from_class_dict(path: str | Path) -> LabelSpace:
+def from_class_dict(path: str | Place) -> LabelSpace:
     """A space from a class_dict.csv (name,r,g,b; ids are the row numbers from 0). LabelSpaceError names the file."""
-    path = Path(path)
+    path = place(path)
     with _reading(path):
         return _build(_csv_rows(path.read_text(encoding="utf-8-sig")), path.name, _builtins())
 
@@ -96,26 +97,26 @@ _LOADERS = {".toml": from_toml, ".json": from_classes_json, ".csv": from_class_d
 _BESIDE = ("label_space.toml", "classes.json", "class_dict.csv")  # the fullest description first
 
 
-def find_beside(data: str | Path) -> LabelSpace | None:
+def find_beside(data: str | Place) -> LabelSpace | None:
     """The space that lies in a data folder as label_space.toml, classes.json or class_dict.csv (the first of these).
 
     Returns None when there is none of them; LabelSpaceError when there is one but it cannot be used.
     """
     for file_name in _BESIDE:
-        path = Path(data) / file_name
+        path = place(data) / file_name
         if path.is_file():
             return _LOADERS[path.suffix](path)
     return None
 
 
-def resolve(name_or_path: str | Path) -> LabelSpace:
+def resolve(name_or_path: str | Place) -> LabelSpace:
     """The space a person asked for: a built-in name, or the path of a .toml, .json or .csv file."""
     text = str(name_or_path)
     if text in builtin_names():
         return load_builtin(text)
-    if (loader := _LOADERS.get(Path(text).suffix.lower())) is None:
+    if (loader := _LOADERS.get(PurePosixPath(text).suffix.lower())) is None:
         raise LabelSpaceError(_no_such_space(text))
-    return loader(Path(text))
+    return loader(place(text))
 
 
 def _no_such_space(name: str) -> str:
@@ -144,7 +145,7 @@ def _reading(path: Any) -> Iterator[None]:
     except UnicodeDecodeError:
         raise LabelSpaceError(f"{path}: not UTF-8 text. Save it as UTF-8.") from None
     except OSError as error:
-        raise LabelSpaceError(f"{path}: cannot be read ({error.strerror}). Check the path.") from None
+        raise LabelSpaceError(f"{path}: cannot be read ({error.strerror or error}). Check the path.") from None
 
 
 def _parse_toml(text: str, stem: str, known: Sequence[LabelSpace]) -> LabelSpace:

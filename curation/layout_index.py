@@ -1,12 +1,12 @@
-"""An index of layouts in a folder: small arrays about many layouts, by which any process can say which of them are similar.
+"""An index of layouts in a scratch: small arrays about many layouts, by which any process can say which of them are similar.
 
-Enters: a file of layouts and which of them are meant. Leaves, in the folder: `about.json`, and one memory-mapped array a file, row i
+Enters: a file of layouts and which of them are meant. Leaves, there: `about.json`, and one memory-mapped array a file, row i
 about layout i: its sketch (sketch.py) as it is and in a mirror, its class shares, its bucket. Class shares of the whole picture differ
 by no more than the layouts do, so layouts lie in buckets round pivots in the space of class shares, and buckets too far apart need not
 be compared; nothing is lost by that.
 
 The functions of one job (`describe`, `assign`, `look_up`, `crowd`, `agreement`) are pure: an engine may run them in a thread, in another
-process or on another machine that sees the folder, in any order and more than once.
+process or on another machine that finds the scratch, in any order and more than once.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 
 import numpy as np
 
 from curation.layout import SLOTS, mirrored_rows
 from curation.near_classes import NearClasses
+from curation.scratch import Scratch, here
 from curation.sketch import CELLS, WIDTH, pooled, sketches
 from curation.workspace import write_json
 
-Over = Callable[[Callable, list], Iterable]  # the results of function(job) for each job, in their order
+Over = Callable[[Callable, Iterable], Iterable]  # the results of function(job) for each job, in their order
 
 EXACT = 20_000  # layouts, up to which the sketches leave so much room that none is missed
 ROOM, ROOM_EXACT = 1.5, 2.4  # by which a squared distance of sketches may be above what is expected
@@ -35,14 +35,14 @@ PIVOT_RADIUS = 0.12  # of the picture: pivots are at least twice as far apart
 COUNTED = 4_000_000  # counts at once while sketching
 ASSIGNED = 4096  # layouts at once whose pivot is looked for
 BLOCK = 1024  # layouts that are looked up at once
-MOST_AMONG = 32_768  # layouts that one job looks through: larger buckets are split
+MOST_AMONG = 16_384  # layouts that one job looks through: larger buckets are split
 
 
 @dataclass(frozen=True)
 class Rows:
     """Work on the layouts start:stop."""
 
-    folder: str
+    key: str
     start: int
     stop: int
 
@@ -51,7 +51,7 @@ class Rows:
 class LookUp:
     """For each layout asked, find among others the nearest that is similar enough; with ranks, of those of lower rank only."""
 
-    folder: str
+    key: str
     asked: np.ndarray
     among: np.ndarray
     asked_rank: np.ndarray | None = None
@@ -62,7 +62,7 @@ class LookUp:
 class Crowd:
     """How much weight of a sample is near each of the layouts start:stop."""
 
-    folder: str
+    key: str
     start: int
     stop: int
     sample: np.ndarray
@@ -73,17 +73,17 @@ class Crowd:
 class Couples:
     """Layouts to compare slot by slot: the first with the first, and so on."""
 
-    folder: str
+    key: str
     first: np.ndarray
     second: np.ndarray
 
 
 def _array(name: str) -> cached_property:
-    return cached_property(lambda self: np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+    return cached_property(lambda self: np.load(here(self.key, f"{name}.npy"), mmap_mode="r", allow_pickle=False))
 
 
 class LayoutIndex:
-    """The files of one folder, opened when they are needed; layout i is row rows[i] of the file of layouts.
+    """The files of one scratch, opened when they are needed; layout i is row rows[i] of the file of layouts.
 
     most_apart: slots on which similar layouts differ at most. least: their agreement, in units of `near`. limit: how far
     apart (squared) their sketches are at most, `expected` without the room for chance.
@@ -99,10 +99,10 @@ class LayoutIndex:
     from_pivot = _array("from_pivot")
     near_buckets = _array("near_buckets")
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
-        about = json.loads((self.folder / "about.json").read_text(encoding="utf-8"))
-        self.layouts = np.memmap(about["layouts"], np.uint8, "r").reshape(-1, SLOTS)
+    def __init__(self, key: str) -> None:
+        self.key = key
+        about = json.loads(here(key, "about.json").read_text(encoding="utf-8"))
+        self.layouts = np.memmap(here(key, about["layouts"]), np.uint8, "r").reshape(-1, SLOTS)
         self.mirror: bool = about["mirror"]
         self.near = NearClasses.from_list(about["near"])
         self.most_apart = int(np.floor((1 - about["tau"]) * SLOTS + 1e-9))
@@ -145,14 +145,14 @@ class LayoutIndex:
 
 
 @lru_cache(maxsize=1)
-def opened(folder: str) -> LayoutIndex:
-    """The index of a folder; a process keeps the last one open."""
-    return LayoutIndex(Path(folder))
+def opened(key: str) -> LayoutIndex:
+    """The index of a scratch; a process keeps the last one open."""
+    return LayoutIndex(key)
 
 
 def make(
-    folder: Path,
-    layouts: Path,
+    scratch: Scratch,
+    layouts: str,
     rows: np.ndarray,
     tau: float,
     mirror: bool,
@@ -160,49 +160,73 @@ def make(
     over: Over,
     tick: Callable[[int], None] = lambda n: None,
 ) -> LayoutIndex:
-    """Write the index of some layouts into an empty folder and open it.
+    """Write the index of some layouts into a scratch and open it.
 
     Args:
-        layouts: a file of (n, 36, 48, 2) uint8 and nothing else.
+        layouts: name of a file in the scratch, or its path, that holds (n, 36, 48, 2) uint8 and nothing else.
         rows: (m,) which of them, each once.
         tau: least similarity, in [0, 1].
         tick: told how many more layouts are described.
     """
-    room = ROOM_EXACT if len(rows) <= EXACT else ROOM
-    about = {"layouts": str(layouts), "tau": tau, "mirror": mirror, "near": near.to_list(), "room": room}
-    write_json(folder / "about.json", about)
-    np.save(folder / "rows.npy", rows)
+    n, write = len(rows), _Writer(scratch, len(rows))
+    room = ROOM_EXACT if n <= EXACT else ROOM
+    about = {"layouts": layouts, "tau": tau, "mirror": mirror, "near": near.to_list(), "room": room}
+    write_json(scratch.folder / "about.json", about)
+    scratch.publish("about.json")
+    write.array("rows", rows)
     present = np.zeros(256, bool)
-    for some in over(classes_of, _blocks(folder, len(rows), 16 * BLOCK)):
+    for some in over(classes_of, _blocks(scratch, n, 16 * BLOCK)):
         present |= some
-    np.save(folder / "classes.npy", np.flatnonzero(present))
-    index = opened(str(folder))
-    made: dict[str, np.ndarray] = {}
-    jobs = _blocks(folder, len(rows), max(1, COUNTED // (int(present.sum()) * CELLS)))
-    for job, arrays in zip(jobs, over(describe, jobs), strict=True):
-        _put(made, folder, job, arrays, len(rows))
-        tick(job.stop - job.start)
-    np.save(folder / "pivots.npy", _pivots(index.shares[:PIVOTS_AMONG], len(rows)))
-    jobs = _blocks(folder, len(rows), ASSIGNED)
-    for job, arrays in zip(jobs, over(assign, jobs), strict=True):
-        _put(made, folder, job, arrays, len(rows))
+    write.array("classes", np.flatnonzero(present))
+    index = opened(scratch.key)
+    at_once = max(1, COUNTED // (int(present.sum()) * CELLS))
+    write.pieces(over, describe, _blocks(scratch, n, at_once), tick)
+    write.array("pivots", _pivots(index.shares[:PIVOTS_AMONG], n))
+    write.pieces(over, assign, _blocks(scratch, n, ASSIGNED))
     radius = np.zeros(len(index.pivots), np.int64)
     np.maximum.at(radius, index.bucket, index.from_pivot)
     between = np.stack([_l1(index.pivots, pivot) for pivot in index.pivots])
-    np.save(folder / "near_buckets.npy", between <= radius[:, None] + radius + 2 * index.most_apart)
+    write.array("near_buckets", between <= radius[:, None] + radius + 2 * index.most_apart)
     return index
+
+
+class _Writer:
+    """Arrays on their way into a scratch."""
+
+    def __init__(self, scratch: Scratch, n: int) -> None:
+        self.scratch, self.n = scratch, n
+
+    def array(self, name: str, array: np.ndarray) -> None:
+        np.save(self.scratch.folder / f"{name}.npy", array)
+        self.scratch.publish(f"{name}.npy")
+
+    def pieces(
+        self, over: Over, function: Callable, jobs: list[Rows], tick: Callable[[int], None] = lambda n: None
+    ) -> None:
+        """The arrays whose pieces a function gives for blocks of rows."""
+        made: dict[str, np.memmap] = {}
+        for job, arrays in zip(jobs, over(function, jobs), strict=True):
+            for name, some in arrays.items():
+                if name not in made:
+                    file, shape = self.scratch.folder / f"{name}.npy", (self.n, *some.shape[1:])
+                    made[name] = np.lib.format.open_memmap(file, "w+", some.dtype, shape)
+                made[name][job.start : job.stop] = some
+            tick(job.stop - job.start)
+        for name, array in made.items():
+            array.flush()
+            self.scratch.publish(f"{name}.npy")
 
 
 def classes_of(job: Rows) -> np.ndarray:
     """(256,) bool: the classes there are, near ones as one."""
-    index = opened(job.folder)
+    index = opened(job.key)
     found = np.bincount(index.near.merged(index.layouts[index.rows[job.start : job.stop]]).ravel(), minlength=256)
     return found > 0
 
 
 def describe(job: Rows) -> dict[str, np.ndarray]:
     """sketch, mirrored_sketch: (b, WIDTH) int16; shares: (b, k) int16 slots of each class."""
-    index = opened(job.folder)
+    index = opened(job.key)
     counts = pooled(index.near.merged(index.layouts[index.rows[job.start : job.stop]]), index.classes)
     sketch, mirrored = sketches(counts, index.classes)
     of = {"sketch": sketch, "shares": counts.sum(1, dtype=np.int16)}
@@ -211,7 +235,7 @@ def describe(job: Rows) -> dict[str, np.ndarray]:
 
 def assign(job: Rows) -> dict[str, np.ndarray]:
     """bucket: (b,) int32 the nearest pivot; from_pivot: (b,) int32 how far it is."""
-    index = opened(job.folder)
+    index = opened(job.key)
     shares = np.ascontiguousarray(index.shares[job.start : job.stop].T)  # class by class, so that sums run along rows
     bucket, nearest = np.zeros(shares.shape[1], np.int32), np.full(shares.shape[1], np.iinfo(np.int32).max, np.int32)
     for at, pivot in enumerate(np.asarray(index.pivots)):
@@ -226,7 +250,7 @@ def look_up(job: LookUp) -> tuple[np.ndarray, np.ndarray]:
 
     Ties are decided by the lower number.
     """
-    index = opened(job.folder)
+    index = opened(job.key)
     i, j, distance = index.candidates(job.asked, job.among)
     if job.asked_rank is not None:
         before = job.among_rank[j] < job.asked_rank[i]
@@ -250,23 +274,15 @@ def look_up(job: LookUp) -> tuple[np.ndarray, np.ndarray]:
 
 def crowd(job: Crowd) -> np.ndarray:
     """(b,) for each layout, the weight of those of a sample whose sketches are as near as those of similar layouts are expected to be."""
-    index = opened(job.folder)
+    index = opened(job.key)
     near = index.distances(np.arange(job.start, job.stop), job.sample) <= index.expected
     return near @ job.weight
 
 
 def agreement(job: Couples) -> np.ndarray:
     """(p,) similarity of couples, in [0, 1]."""
-    index = opened(job.folder)
+    index = opened(job.key)
     return index.agreement(job.first, job.second) / (SLOTS * index.near.unit)
-
-
-def _put(made: dict[str, np.ndarray], folder: Path, job: Rows, arrays: dict[str, np.ndarray], n: int) -> None:
-    """Write a piece of each array to its file, which is made with the first piece."""
-    for name, some in arrays.items():
-        if name not in made:
-            made[name] = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", some.dtype, (n, *some.shape[1:]))
-        made[name][job.start : job.stop] = some
 
 
 def _pivots(shares: np.ndarray, n: int) -> np.ndarray:
@@ -284,5 +300,5 @@ def _l1(points: np.ndarray, point: np.ndarray) -> np.ndarray:
     return np.abs(points - point).sum(1, dtype=np.int32)
 
 
-def _blocks(folder: Path, n: int, size: int) -> list[Rows]:
-    return [Rows(str(folder), at, min(at + size, n)) for at in range(0, n, size)]
+def _blocks(scratch: Scratch, n: int, size: int) -> list[Rows]:
+    return [Rows(scratch.key, at, min(at + size, n)) for at in range(0, n, size)]

@@ -11,7 +11,6 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -23,9 +22,10 @@ from curation.duplicates import thumbnail
 from curation.label_space import LabelSpace
 from curation.layout import layout_of
 from curation.pairs import Pair
+from curation.place import AT_ONCE, Fetched, Place, RemotePlace, place, read_ahead
 from curation.scores import SCORES, measure_all
 from curation.scores.view import View
-from curation.workspace import atomic, digest, write_json
+from curation.workspace import atomic, digest, source, write_json
 
 MEASURED = [name for name, score in SCORES.items() if score.measure]
 TABLE = pa.schema(
@@ -66,15 +66,15 @@ class Shard:
     folder: str
 
     @property
-    def part(self) -> Path:
-        return Path(self.folder) / f"{self.key}.parquet"
+    def part(self) -> Place:
+        return place(self.folder) / f"{self.key}.parquet"
 
     @property
-    def done(self) -> Path:
-        return Path(self.folder) / f"{self.key}.json"
+    def done(self) -> Place:
+        return place(self.folder) / f"{self.key}.json"
 
 
-def plan_shards(pairs: list[Pair], data: Path, space: LabelSpace, folder: Path) -> list[Shard]:
+def plan_shards(pairs: list[Pair], data: Place, space: LabelSpace, folder: Place) -> list[Shard]:
     """Cut the pairs, in order of id, into shards whose borders depend on the ids alone.
 
     A border falls after an id whose hash says so, so adding or removing a pair changes only the shard it is in, and the rest need
@@ -101,21 +101,33 @@ def is_done(shard: Shard) -> bool:
         return False
 
 
+def find_undone(shards: list[Shard], folder: Place) -> list[Shard]:
+    """The shards whose part is still to be made. A remote folder is listed once: what is there was put whole, markers last."""
+    if not isinstance(folder, RemotePlace):
+        return [shard for shard in shards if not is_done(shard)]
+    there = set(folder.names())
+    return [shard for shard in shards if not {shard.part.name, shard.done.name} <= there]
+
+
 def measure_shard(shard: Shard) -> int:
     """Measure every pair of a shard and write its part and done-marker; returns the number of pairs."""
     began = time.perf_counter()
     space = LabelSpace.from_dict(shard.space)
-    rows = [measure_pair(pair, Path(shard.data), space) for pair in shard.pairs]
+    batches = [shard.pairs[i : i + AT_ONCE // 2] for i in range(0, len(shard.pairs), AT_ONCE // 2)]
+    files = [[f for p in batch if not p.error for f in (p.image, p.label) if f] for batch in batches]
+    rows = []
+    for batch, data in zip(batches, read_ahead(place(shard.data), files), strict=True):
+        rows += [measure_pair(pair, data, space) for pair in batch]
     with atomic(shard.part) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, PART), temporary, compression="zstd")
+        size = temporary.stat().st_size
     faults = sum(row["error"] is not None for row in rows)
     seconds = round(time.perf_counter() - began, 3)
-    size = shard.part.stat().st_size
     write_json(shard.done, {"pairs": len(rows), "errors": faults, "seconds": seconds, "bytes": size})
     return len(rows)
 
 
-def measure_pair(pair: Pair, data: Path, space: LabelSpace) -> dict:
+def measure_pair(pair: Pair, data: Place | Fetched, space: LabelSpace) -> dict:
     """One row of a part. A pair that cannot be measured gets its `error` and nulls."""
     row: dict = {name: None for name in PART.names}
     row |= {"pair_id": pair.pair_id, "image": pair.image, "label": pair.label, "error": pair.error}
@@ -154,7 +166,7 @@ def decode_preview(preview: bytes) -> np.ndarray:
     return cv2.cvtColor(cv2.imdecode(np.frombuffer(preview, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def read_kept(part: Path, columns: list[str]) -> list[dict]:
+def read_kept(part: Place, columns: list[str]) -> list[dict]:
     """Rows of one part with some of its columns, without the pairs that could not be measured."""
-    rows = pq.read_table(part, columns=[*columns, "error"]).to_pylist()
+    rows = pq.read_table(source(part), columns=[*columns, "error"]).to_pylist()
     return [row for row in rows if row["error"] is None]

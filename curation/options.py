@@ -12,9 +12,28 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
+
+from curation.place import Place, PlaceError, place
+
+
+def _as_place(text: str | Path) -> Place:
+    try:
+        return place(text)
+    except PlaceError as error:  # said in our words: typer would repeat the text, which may hold a password
+        raise typer.BadParameter(str(error)) from None
+
+
+def place_option(*names: str, **about: Any) -> Any:
+    """A typer option that takes a path or URL: pathlib would make s3:/ of s3://. Annotated as Path, since typer knows no unions."""
+    return typer.Option(*names, parser=_as_place, metavar="PATH", **about)
+
+
+def place_argument(**about: Any) -> Any:
+    """The same for an argument."""
+    return typer.Argument(parser=_as_place, **about)
 
 
 @dataclass(frozen=True)
@@ -23,12 +42,13 @@ class DataOptions:
 
     data: Annotated[
         Path | None,
-        typer.Option(
-            help="The data set: a folder, or a CSV with the columns image,label. Remembered in WORK.",
+        place_option(
+            help="The data set: a folder, or a CSV or Parquet table with the columns image,label. Like every PATH also a URL: "
+            "s3://bucket/pairs. Remembered in WORK.",
             show_default=False,
         ),
     ] = None
-    work: Annotated[Path, typer.Option(help="Where measures are kept between runs.")] = Path(".curate")
+    work: Annotated[Path, place_option(help="Where measures are kept between runs.")] = Path(".curate")
     label_space: Annotated[
         str | None,
         typer.Option(
@@ -45,7 +65,7 @@ class DataOptions:
     ] = None
     root: Annotated[
         Path | None,
-        typer.Option(help="For a CSV: the folder its paths are relative to and stay in.", show_default=False),
+        place_option(help="For a table: the folder its paths are relative to and stay in.", show_default=False),
     ] = None
     workers: Annotated[int, typer.Option(help="Processes; 0 = one for each processor.", min=0)] = 0
     engine: Annotated[
@@ -113,7 +133,7 @@ class SelectionOptions:
         ),
     ] = None
     thresholds: Annotated[
-        Path | None, typer.Option(help="A TOML file with a table \\[thresholds].", show_default=False)
+        Path | None, place_option(help="A TOML file with a table \\[thresholds].", show_default=False)
     ] = None
     keep_per_class: Annotated[
         int, typer.Option("--keep-per-class", "-k", help="Pairs kept of each equivalence class.", min=1)

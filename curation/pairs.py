@@ -1,6 +1,6 @@
-"""Find the pairs of a data set: a folder, two globs, or a CSV of paths -> one row per pair.
+"""Find the pairs of a data set: a folder, two globs, or a table of paths (CSV, Parquet) -> one row per pair.
 
-Enters: DATA as the user has it. Leaves: `Pair`s with paths relative to DATA, in the order of their ids, each with an
+Enters: DATA as the user has it, on this machine or elsewhere (place.py). Leaves: `Pair`s with paths relative to DATA, in the order of their ids, each with an
 `error` where a partner is missing or two files claim one place. Nothing is opened here: files are only listed.
 
 How photo and label map find each other is a layout: see pair_layouts.py.
@@ -8,13 +8,12 @@ How photo and label map find each other is a layout: see pair_layouts.py.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 
+from curation.listing import Stat, list_files, reason_of, stat_files
 from curation.pair_layouts import (
     PHOTO_SUFFIXES,
     PHOTOS_ONLY,
@@ -24,10 +23,8 @@ from curation.pair_layouts import (
     glob_pattern,
     match_key,
 )
-
-
-class NoPairsError(ValueError):
-    """Nothing to work on; the message says what was looked for and what was seen."""
+from curation.pair_table import PARQUET, NoPairsError, is_partitioned, made_from, read_rows
+from curation.place import Place, absolute, inside, is_url, moved, place
 
 
 @dataclass(frozen=True)
@@ -37,42 +34,47 @@ class Pair:
     pair_id: str
     image: str | None
     label: str | None
-    image_stat: tuple[int, int] = (0, 0)  # size in bytes, time of the last change in ns: what "unchanged" means
-    label_stat: tuple[int, int] = (0, 0)
+    image_stat: Stat = (0, 0)  # size in bytes, stamp: what "unchanged" means, see listing.py
+    label_stat: Stat = (0, 0)
     error: str | None = None
 
 
 @dataclass(frozen=True)
 class Found:
-    """What `find_pairs` found: the pairs, the name of the layout, and the label space that layout implies."""
+    """What `find_pairs` found: the pairs, the name of the layout, the label space that layout implies, the folder of the paths."""
 
     pairs: list[Pair]
     layout: str
     label_space: str | None
+    base: Place
 
 
 def find_pairs(
-    data: Path,
+    data: Place,
     images: str | None = None,
     labels: str | None = None,
-    root: Path | None = None,
+    root: Place | None = None,
     photos_only_ok: bool = False,
 ) -> Found:
-    """Find the pairs of DATA: a folder in a known layout, a folder with two globs, or a CSV of paths.
+    """Find the pairs of DATA: a folder in a known layout, a folder with two globs, or a table of paths: a CSV or Parquet file, or a
+    folder of nothing but Parquet files.
 
     `images`, `labels`: globs below DATA (`*` within a folder name, `**` across); what the wildcards match is the shared
     key.
-    `root`: for a CSV, the folder its paths are relative to and may not leave (default: the CSV's folder).
+    `root`: for a table, the folder its paths are relative to and may not leave (default: the table's folder). Of a manifest whose recipe lies
+    beside it, where its data folder is now (default: where the recipe says).
     Raises NoPairsError, saying what was looked for and what was seen.
     """
-    data = Path(data)
+    data = place(data)
     if not data.exists():
         raise NoPairsError(
             f"{data} does not exist. Give the folder that holds the photos and label maps, or a CSV of paths."
         )
     if data.is_file():
-        return Found(_from_csv(data, root or data.parent), "CSV", None)
+        return _from_table(data, None, root)
     files = list_files(data)
+    if is_partitioned(files):
+        return _from_table(data, files, root)
     if images or labels:
         if not (images and labels):
             raise NoPairsError(
@@ -82,62 +84,21 @@ def find_pairs(
         pairs = _pair_up(files, layout)
         if not any(p.image and p.label for p in pairs):
             raise NoPairsError(_nothing_found(data, files, f"--images {images!r} and --labels {labels!r}"))
-        return Found(pairs, "globs", None)
+        return Found(pairs, "globs", None, data)
     layout = best_layout(files)
     if layout:
-        return Found(_pair_up(files, layout), layout.name, layout.label_space)
+        return Found(_pair_up(files, layout), layout.name, layout.label_space, data)
     photos = {p: s for p, s in files.items() if p.rpartition(".")[2].lower() in PHOTO_SUFFIXES}
     stems = Counter(_without_suffix(p).rpartition("/")[2] for p in photos)
     twice = sum(n > 1 for n in stems.values()) > len(stems) / 2  # most likely photos and label maps in folders unknown
     if photos and photos_only_ok and not twice and not any(TWO_FOLDERS.label.fullmatch(p) for p in files):
-        return Found(_pair_up(photos, PHOTOS_ONLY), PHOTOS_ONLY.name, None)
+        return Found(_pair_up(photos, PHOTOS_ONLY), PHOTOS_ONLY.name, None, data)
     raise NoPairsError(
         _nothing_found(data, files, "images/ + labels/ and the other layouts `curate index --help` names")
     )
 
 
-def list_files(data: Path) -> dict[str, tuple[int, int]]:
-    """Every file and image-named folder below DATA: {POSIX path: (bytes, last change in ns)}, sorted; dot files are left out.
-
-    A folder called `x.jpg` is listed too, with size -1, so that it can be reported instead of vanishing.
-    """
-    found: dict[str, tuple[int, int]] = {}
-    top = data.stat()
-    folders = [("", frozenset([(top.st_dev, top.st_ino)]))]  # each with the folders it lies in: a link may lead back
-    while folders:
-        folder, above = folders.pop()
-        try:
-            entries = list(os.scandir(data / folder))
-        except PermissionError as error:
-            if not folder:
-                raise NoPairsError(f"{data} may not be read: {error.strerror}.") from None
-            found[folder + "/(folder may not be read).jpg"] = (-2, 0)
-            continue
-        for entry in entries:
-            if entry.name.startswith(".") or entry.name == "__MACOSX":
-                continue
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            try:
-                is_dir, stat = entry.is_dir(), entry.stat()
-                size, mtime, place = stat.st_size, _changed(stat), (stat.st_dev, stat.st_ino)
-            except OSError:  # a dangling link: the file is not there, and its row will say so
-                is_dir, size, mtime, place = False, -3, 0, None
-            if is_dir and not (entry.is_symlink() and place in above):
-                folders.append((path, above | {place}))
-            if is_dir:
-                if path.rpartition(".")[2].lower() in PHOTO_SUFFIXES:
-                    found[path] = (-1, 0)
-            else:
-                found[path] = (size, mtime)
-    return dict(sorted(found.items()))
-
-
-def _changed(stat: os.stat_result) -> int:
-    """When a file last changed, in ns: its content (mtime) or its rights (ctime), since either can end an error."""
-    return max(stat.st_mtime_ns, stat.st_ctime_ns)
-
-
-def _pair_up(files: dict[str, tuple[int, int]], layout: Layout) -> list[Pair]:
+def _pair_up(files: dict[str, Stat], layout: Layout) -> list[Pair]:
     photos: dict[str, list[str]] = defaultdict(list)
     labels: dict[str, list[str]] = defaultdict(list)
     for path in files:
@@ -165,9 +126,8 @@ def _pair_up(files: dict[str, tuple[int, int]], layout: Layout) -> list[Pair]:
     return _with_ids(rows)
 
 
-def _listing_error(path: str, stat: tuple[int, int]) -> str:
-    reason = {-1: "is a folder, not a file", -2: "may not be read", -3: "is a link to nothing"}[stat[0]]
-    return f"{path} {reason}"
+def _listing_error(path: str, stat: Stat) -> str:
+    return f"{path} {reason_of(stat)}"
 
 
 def _with_ids(rows: list) -> list[Pair]:
@@ -202,38 +162,38 @@ def _without_suffix(path: str) -> str:
     return folder + slash + (name.rpartition(".")[0] or name)
 
 
-def _from_csv(table: Path, root: Path) -> list[Pair]:
-    """Pairs from a CSV with the columns image, label and, if wished, pair_id; paths relative to `root`."""
-    try:
-        with open(table, newline="", encoding="utf-8-sig", errors="surrogateescape") as f:
-            reader = csv.DictReader(f)
-            columns = list(reader.fieldnames or [])
-            lines = list(reader)
-    except (OSError, csv.Error) as error:
-        raise NoPairsError(f"{table} cannot be read as a CSV of paths: {error}.") from None
+def _from_table(table: Place, files: dict[str, Stat] | None, root: Place | None) -> Found:
+    """Pairs from a table with the columns image, label and, if wished, pair_id; paths relative to `root`. `files`: those of a folder."""
+    columns, lines = read_rows(table, files)
     if "image" not in columns or "label" not in columns:
         has = _as_text(", ".join(columns))[:100] or "none"
         raise NoPairsError(f"{table} needs the columns image and label (and, if wished, pair_id); it has: {has}.")
-    base = os.path.abspath(root)
+    written, base = made_from(table) or (None, table.parent)
+    base = absolute(root or base)
     rows, all_outside = [], True
     for line in lines:
-        paths, error, inside = [], None, True
+        paths, error, stays = [], None, True
         for column in ("image", "label"):
             text = (line.get(column) or "").strip()
-            full = os.path.normpath(os.path.join(base, text))
+            path, is_inside = inside(base, text if written is None else moved(text, written)) if text else (None, True)
             if not text:
                 error = error or f"the {column} column is empty"
-            elif os.path.commonpath([base, full]) != base:
-                error = error or f"{text} lies outside {base}; pass --root with the folder that holds all files"
-                inside = False
-            paths.append(os.path.relpath(full, base).replace(os.sep, "/") if text else None)
-        stats = [_stat(base, p) if p and not error else (0, 0) for p in paths]
-        for path, stat in zip(paths, stats, strict=True):
-            if stat[0] < 0 and not error:
-                error = _listing_error(path, stat) if stat[0] == -1 else f"{path} does not exist"
+            elif not is_inside:
+                shown = path if is_url(text) else text
+                error = error or f"{shown} lies outside {base}; pass --root with the folder that holds all files"
+                stays = False
+            paths.append(path)
         key = (line.get("pair_id") or "").strip() or _without_suffix(paths[0] or paths[1] or "row")
-        rows.append((key, *paths, stats, error))
-        all_outside = all_outside and not inside
+        rows.append((key, *paths, [(0, 0), (0, 0)], error))
+        all_outside = all_outside and not stays
+    stats = stat_files(base, {path for _, *paths, _, error in rows if not error for path in paths})
+    for i, (key, *paths, _, error) in enumerate(rows):
+        if not error:
+            found = [stats[path] for path in paths]
+            missing = next(((p, s) for p, s in zip(paths, found, strict=True) if s[0] < 0), None)
+            if missing:
+                error = _listing_error(*missing) if missing[1][0] == -1 else f"{missing[0]} does not exist"
+            rows[i] = (key, *paths, found, error)
     if not rows:
         raise NoPairsError(f"{table} has a header and no rows.")
     if all_outside:
@@ -244,11 +204,12 @@ def _from_csv(table: Path, root: Path) -> list[Pair]:
     if "pair_id" not in columns:
         stems = Counter(key.rpartition("/")[2] for key, *_ in rows)
         rows = [(stem if stems[(stem := key.rpartition("/")[2])] == 1 else key, *rest) for key, *rest in rows]
-    return sorted((_as_pair(*row) for row in rows), key=lambda p: p.pair_id)
+    pairs = sorted((_as_pair(*row) for row in rows), key=lambda p: p.pair_id)
+    return Found(pairs, "CSV" if files is None and not table.name.endswith(PARQUET) else "Parquet", None, base)
 
 
 def _tell_apart(rows: list, table: str) -> list:
-    """The rows of a CSV with distinct keys: the first of several with one key keeps it, the others get an error."""
+    """The rows of a table with distinct keys: the first of several with one key keeps it, the others get an error."""
     taken, seen, told = {key for key, *_ in rows}, set(), []
     for key, image, label, stats, error in rows:
         if key in seen:
@@ -260,15 +221,7 @@ def _tell_apart(rows: list, table: str) -> list:
     return told
 
 
-def _stat(base: str, path: str) -> tuple[int, int]:
-    try:
-        stat = os.stat(os.path.join(base, path))
-    except (OSError, ValueError):  # ValueError: a NUL in the path
-        return (-3, 0)
-    return (-1, 0) if os.path.isdir(os.path.join(base, path)) else (stat.st_size, _changed(stat))
-
-
-def _nothing_found(data: Path, files: dict, looked_for: str) -> str:
+def _nothing_found(data: Place, files: dict, looked_for: str) -> str:
     seen: Counter[str] = Counter()
     for path in files:
         folder, _, name = path.rpartition("/")
@@ -278,5 +231,5 @@ def _nothing_found(data: Path, files: dict, looked_for: str) -> str:
     return (
         f"No pairs found in {data}. Looked for {looked_for}; saw {listing}{more}. "
         "A photo and its label map must share a name. Other layouts: --images 'a/*.jpg' --labels 'b/*_mask.png', "
-        "or a CSV with the columns image and label."
+        "or a CSV or Parquet table with the columns image and label."
     )

@@ -7,6 +7,7 @@ compared slot by slot. Memory: one job's block of couples for each that runs at 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -40,27 +41,30 @@ class Representatives:
             asked, among: (q,), (r,) numbers.
             rank: (n,); only layouts of lower rank than the one asked count. Left out: all do.
         """
-        jobs, places = [], []
-        for mine, near in self._near(asked, among):
-            a, b = asked[mine], among[near]
-            ranks = (None, None) if rank is None else (rank[a], rank[b])
-            jobs.append(LookUp(str(self.index.folder), a, b, *ranks))
-            places.append(mine)
+        places: deque[np.ndarray] = deque()
+
+        def jobs() -> Iterator[LookUp]:
+            for mine, near in self._near(asked, among):
+                a, b = asked[mine], among[near]
+                places.append(mine)
+                yield LookUp(self.index.key, a, b, *((None, None) if rank is None else (rank[a], rank[b])))
+
         found, far = np.full(len(asked), -1, np.int64), np.full(len(asked), np.inf, np.float32)
-        for mine, (one, distance) in zip(places, self.over(look_up, jobs), strict=True):
+        for one, distance in self.over(look_up, jobs()):
+            mine = places.popleft()
             better = (distance < far[mine]) | ((distance == far[mine]) & (one < found[mine]))
             found[mine[better]], far[mine[better]] = one[better], distance[better]
         return found
 
     def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """(p,) of couples, in [0, 1]."""
-        jobs = [Couples(str(self.index.folder), first[some], second[some]) for some in _blocks(len(first), COMPARED)]
+        jobs = (Couples(self.index.key, first[some], second[some]) for some in _blocks(len(first), COMPARED))
         return np.concatenate([np.zeros(0), *self.over(agreement, jobs)])
 
     def crowd(self, sample: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """(n,) for each layout, the weight of those of a sample whose sketches are near: how crowded it is around it."""
         n = len(self.index.rows)
-        jobs = [Crowd(str(self.index.folder), b.start, b.stop, sample, weight) for b in _blocks(n, BLOCK)]
+        jobs = (Crowd(self.index.key, b.start, b.stop, sample, weight) for b in _blocks(n, BLOCK))
         return np.concatenate([np.zeros(0, np.int64), *self.over(crowd, jobs)])
 
     def _near(self, asked: np.ndarray, among: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -11,10 +11,10 @@ import shlex
 from collections.abc import Collection
 from hashlib import blake2b
 from itertools import pairwise
-from pathlib import Path
 
 import pandas as pd
 
+from curation.place import Place
 from curation.reviews import ReviewError
 
 COLUMNS = ["pair_id", "reason", "verdict", "reviewer", "note", "score"]
@@ -65,7 +65,7 @@ def sample(
     return table.reindex(columns=COLUMNS, fill_value="")
 
 
-def sample_line(reason: str, files: Collection[Path], work: Path | None, n: int) -> str:
+def sample_line(reason: str, files: Collection[Place], work: Place | None, n: int) -> str:
     """The command that picks more pairs, as a person types it. `files`: reviews so far; `work`: None where it is the usual one."""
     words = ["curate", "sample", "--reason", reason, "--n", str(n), "--out", f"more_{reason}.csv"]
     for file in files:

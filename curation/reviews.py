@@ -12,10 +12,10 @@ import difflib
 import io
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from pathlib import Path
 
 import pandas as pd
 
+from curation.place import Place, place
 from curation.rules import RULES, STRUCTURAL, RuleError
 
 NEEDED = ("pair_id", "reason", "verdict")
@@ -29,7 +29,7 @@ class ReviewError(RuleError):
     """Reviews that cannot be read, or do not say enough; the message says which and the way out."""
 
 
-def read_reviews(files: Iterable[Path]) -> pd.DataFrame:
+def read_reviews(files: Iterable[Place]) -> pd.DataFrame:
     """Read and check files of reviews -> columns pair_id, reason, drop (share of reviewers, in [0, 1]), reviewers (how many).
 
     One row for each pair and reason with a verdict, in their order. The last verdict of a reviewer counts: last by `time` (ISO 8601)
@@ -37,7 +37,7 @@ def read_reviews(files: Iterable[Path]) -> pd.DataFrame:
 
     Raises ReviewError: no such file, no such column, reason or verdict, each with its row (the header is row 1).
     """
-    rows = [row for file in files for row in _rows(Path(file))]
+    rows = [row for file in files for row in _rows(place(file))]
     if rows and all(row["when"] for row in rows):
         rows.sort(key=lambda row: row["when"])
     last = {(row["pair_id"], row["reason"], row["reviewer"]): row["verdict"] == "drop" for row in rows}
@@ -87,7 +87,7 @@ def unknown_pairs(unknown: list[str]) -> str:
     return f"{len(unknown):,} reviewed pairs are not in this data set and are left out ({_named(unknown)})"
 
 
-def _rows(file: Path) -> list[dict]:
+def _rows(file: Place) -> list[dict]:
     """The rows of one file that have a verdict, checked: texts, and `when` (datetime or None)."""
     try:
         text = file.read_text(encoding="utf-8-sig")  # spreadsheets put a mark in front

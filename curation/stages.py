@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,17 +25,29 @@ from curation.label_space import LabelSpace, ids_as_found
 from curation.label_space_files import find_beside, load_builtin, resolve
 from curation.layout import SHAPE
 from curation.manifest import write_manifest
-from curation.measure import TABLE, Shard, is_done, measure_shard, plan_shards
+from curation.measure import TABLE, Shard, find_undone, measure_shard, plan_shards
 from curation.near_classes import parse
 from curation.pairs import NoPairsError, Pair, find_pairs
+from curation.place import Place, absolute, is_remote, place
 from curation.scores import SCORES, coupling
-from curation.workspace import Workspace, WorkspaceError, atomic, digest, facts_of, inputs_of, write_table
+from curation.scratch import Scratch, forget, scratch
+from curation.workspace import (
+    Workspace,
+    WorkspaceError,
+    digest,
+    facts_of,
+    inputs_of,
+    read_frame,
+    read_parts,
+    source,
+    write_table,
+)
 
 if TYPE_CHECKING:
     from curation.engine.cluster import Cluster
 
 GROUP_VERSION = 3
-WORTH_SENDING = 2  # short jobs: fewer are done sooner here than sent to a cluster
+WORTH_SENDING = 3  # short jobs: fewer are done sooner here than sent to a cluster
 SCORE_COLUMNS = ["pair_id", "image", "label", "width", "height", *SCORES, "error", "sha256_image", "sha256_label"]
 
 
@@ -54,11 +66,24 @@ class Run:
             return self.cluster.run(function, jobs, caption, weigh, self.quiet)
         return local.run(function, jobs, self.workers, caption, weigh, self.quiet)
 
-    def join(self, function: Callable, jobs: list) -> Iterable:
-        """The same without progress, for many short jobs on arrays in memory-mapped files."""
-        if self.cluster and len(jobs) > WORTH_SENDING:
-            return self.cluster.map(function, jobs)
-        return local.in_threads(function, jobs, self.workers)
+    def join(self, function: Callable, jobs: Iterable) -> Iterable:
+        """The same without progress, for short jobs on arrays in memory-mapped files; as many as there are, one after the other."""
+        jobs = iter(jobs)
+        first = list(islice(jobs, WORTH_SENDING))
+        if self.cluster and len(first) == WORTH_SENDING:
+            return self.cluster.map(function, chain(first, jobs))
+        return local.in_threads(function, chain(first, jobs), self.workers)
+
+    @contextmanager
+    def scratch(self, work: Workspace) -> Iterator[Scratch]:
+        """Room for files that the jobs of `join` read."""
+        far = self.cluster is not None and self.cluster.far
+        with scratch(work.folder, far) as room:
+            try:
+                yield room
+            finally:
+                if far and is_remote(work.folder):
+                    self.cluster.everywhere(forget, room.key)
 
     def progress(self, caption: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         return local.progress(caption, total, self.quiet)
@@ -66,12 +91,12 @@ class Run:
 
 def index(
     run: Run,
-    folder: Path,
-    data: Path | None = None,
+    folder: Place,
+    data: Place | None = None,
     label_space: str | None = None,
     images: str | None = None,
     labels: str | None = None,
-    root: Path | None = None,
+    root: Place | None = None,
 ) -> Workspace:
     """Find the pairs and write pairs.parquet (only when something changed).
 
@@ -82,30 +107,29 @@ def index(
     if data is None:
         if before is None:
             raise WorkspaceError(f"No data set yet in {folder}. Name one with --data DIR (or `curate index DIR`).")
-        source = before.source
+        asked = before.source
     else:
-        source = Path(os.path.abspath(data))
-        if before is not None and before.source != source:
+        asked = absolute(place(data))
+        if before is not None and before.source != asked:
             raise WorkspaceError(
-                f"{folder} is the work directory of {before.source}, not of {source}. Use --work with another directory, or remove this one."
+                f"{folder} is the work directory of {before.source}, not of {asked}. Use --work with another directory, or remove this one."
             )
     if label_space and os.path.isfile(label_space):
         label_space = os.path.abspath(label_space)  # the next run may start elsewhere
-    root_path = os.path.abspath(root) if root else None
+    root_path = str(absolute(place(root))) if root else None
     options = {"images": images, "labels": labels, "root": root_path, "label_space": label_space}
     if before is not None:  # what is not given stays as it was; an empty text forgets it
         options = {name: before.options.get(name) if value is None else value for name, value in options.items()}
     options = {name: value or None for name, value in options.items()}
     found = find_pairs(
-        source,
+        asked,
         options["images"],
         options["labels"],
-        Path(options["root"]) if options["root"] else None,
+        place(options["root"]) if options["root"] else None,
         photos_only_ok=True,
     )
-    base = source if source.is_dir() else Path(os.path.abspath(options["root"] or source.parent))
-    space, how = _label_space(options["label_space"], base, found.label_space)
-    work = Workspace(folder, base, source, space, found.layout, options)
+    space, how = _label_space(options["label_space"], found.base, found.label_space)
+    work = Workspace(folder, found.base, asked, space, found.layout, options)
     if before is None or (before.space.digest(), before.layout, before.options) != (
         space.digest(),
         found.layout,
@@ -133,7 +157,7 @@ def index(
         write_table(work.pairs, table, key)
     faults = sum(p.error is not None for p in found.pairs)
     run.say(
-        f"{len(found.pairs):,} pairs in {source} (layout: {found.layout}; label space: {space.name}, {how})"
+        f"{len(found.pairs):,} pairs in {asked} (layout: {found.layout}; label space: {space.name}, {how})"
         + (f"; {faults:,} cannot be pairs, see the error column" if faults else "")
     )
     return work
@@ -143,7 +167,7 @@ def measure(run: Run, work: Workspace) -> list[Shard]:
     """Measure every pair that is not measured yet; returns the shards, whose parts hold what was measured."""
     shards = plan_shards(read_pairs(work), work.data, work.space, work.parts)
     work.parts.mkdir(parents=True, exist_ok=True)
-    todo = [s for s in shards if not is_done(s)]
+    todo = find_undone(shards, work.parts)
     for _ in run.over(measure_shard, todo, "score", lambda s: len(s.pairs)):
         pass
     wanted = {s.key for s in shards}
@@ -162,9 +186,9 @@ def score(run: Run, work: Workspace, judge: str | None = None) -> pd.DataFrame:
     shards = plan_shards(read_pairs(work), work.data, work.space, work.parts)
     key = digest([s.key for s in shards], judge, label_error.VERSION, SCORES["label_error"].version)
     if inputs_of(work.scores) == key:
-        return pd.read_parquet(work.scores)
+        return read_frame(work.scores)
     measure(run, work)
-    table = pa.concat_tables([pq.read_table(s.part, columns=TABLE.names) for s in shards]).to_pandas()
+    table = pa.concat_tables(read_parts([s.part for s in shards], TABLE.names)).to_pandas()
     if judge != "none" and table["label"].notna().any():
         table = _judged(run, work, [s.part for s in shards], table, judge)
     if "label_error" not in table:
@@ -175,7 +199,7 @@ def score(run: Run, work: Workspace, judge: str | None = None) -> pd.DataFrame:
     return table
 
 
-def _judged(run: Run, work: Workspace, parts: list[Path], table: pd.DataFrame, judge: str) -> pd.DataFrame:
+def _judged(run: Run, work: Workspace, parts: list[Place], table: pd.DataFrame, judge: str) -> pd.DataFrame:
     """The table with label_error, and with coupling that knows which classes look alike; writes what the judge says beside it."""
     work.label_error.mkdir(exist_ok=True)
     readable = int((table["error"].isna() & table["label"].notna()).sum())
@@ -223,20 +247,20 @@ def group(
     shards = plan_shards(read_pairs(work), work.data, work.space, work.parts)
     key = digest(GROUP_VERSION, [s.key for s in shards], settings)
     if inputs_of(work.groups) == key and inputs_of(work.duplicates) == key:
-        return pd.read_parquet(work.duplicates), pd.read_parquet(work.groups)
+        return read_frame(work.duplicates), read_frame(work.groups)
     columns = ["pair_id", "sha256_image", "thumbnail", "colours", "error"]
-    kept = pa.concat_tables([pq.read_table(s.part, columns=columns) for s in shards]).to_pandas()
+    kept = pa.concat_tables(read_parts([s.part for s in shards], columns)).to_pandas()
     kept = kept[kept["error"].isna()].sort_values("pair_id", ignore_index=True)
     ids = kept["pair_id"].tolist()
     thumbs = np.frombuffer(b"".join(kept["thumbnail"]), np.uint8).reshape(-1, SIDE, SIDE)
     with run.progress("find copies", 2 * len(ids)) as tick:
         same = find_duplicates(ids, kept["sha256_image"].tolist(), thumbs, tick)
     write_table(work.duplicates, same, key)
-    names, layouts = _spilled_layouts(work, shards)
-    with run.progress("find classes", 2 * len(names)) as tick:
-        classes = equivalence.classes_of(
-            names, layouts, settings["similarity"], settings["mirror"], near_classes, tick, run.join, work.folder
-        )
+    with run.scratch(work) as room:
+        names, layouts = _spilled_layouts(room, shards)
+        with run.progress("find classes", 2 * len(names)) as tick:
+            tau, mirror = settings["similarity"], settings["mirror"]
+            classes = equivalence.classes_of(names, layouts, tau, mirror, near_classes, tick, run.join, room)
     groups = pd.DataFrame(
         {
             "pair_id": names,
@@ -253,30 +277,31 @@ def group(
     return same, groups
 
 
-def _spilled_layouts(work: Workspace, shards: list[Shard]) -> tuple[list[str], np.ndarray]:
-    """The ids of the pairs with a layout, and WORK/layouts.bin, memory-mapped: (n, 36, 48, 2) uint8 in the same order."""
+def _spilled_layouts(room: Scratch, shards: list[Shard]) -> tuple[list[str], np.ndarray]:
+    """The ids of the pairs with a layout, and their layouts in the same order, in a file: (n, 36, 48, 2) uint8, memory-mapped."""
     names: list[str] = []
-    with atomic(work.layouts) as temporary, open(temporary, "wb") as f:
-        for shard in shards:
-            part = pq.read_table(shard.part, columns=["pair_id", "layout", "error"]).to_pylist()
-            part = [row for row in part if row["error"] is None and row["layout"] is not None]
+    with open(room.folder / "layouts.bin", "wb") as f:
+        for part in read_parts([s.part for s in shards], ["pair_id", "layout", "error"]):
+            part = [row for row in part.to_pylist() if row["error"] is None and row["layout"] is not None]
             names += [row["pair_id"] for row in part]
             f.write(b"".join(row["layout"] for row in part))
     if not names:
         return names, np.zeros((0, *SHAPE), np.uint8)
-    return names, np.memmap(work.layouts, np.uint8, "r", shape=(len(names), *SHAPE))
+    room.publish("layouts.bin")
+    return names, np.memmap(room.folder / "layouts.bin", np.uint8, "r", shape=(len(names), *SHAPE))
 
 
 def build_selection(
     run: Run,
     work: Workspace,
-    out: Path,
+    out: Place,
     settings: rules.Settings,
     tau: float | None = None,
     mirror: bool | None = None,
     judge: str | None = None,
     near: list[str] | None = None,
-) -> tuple[Path, rules.Selection]:
+    parquet: bool = False,
+) -> tuple[Place, rules.Selection]:
     """Everything up to the manifest of one level; returns its path and the selection."""
     if all(pair.label is None for pair in read_pairs(work)):
         raise NoPairsError(
@@ -298,6 +323,7 @@ def build_selection(
         facts_of(work.scores) | facts_of(work.groups),
         work.data,
         work.space,
+        parquet,
     )
     return manifest, selection
 
@@ -313,11 +339,11 @@ def read_pairs(work: Workspace) -> list[Pair]:
             (row["label_bytes"], row["label_changed_ns"]),
             row["error"],
         )
-        for row in pq.read_table(work.pairs).to_pylist()
+        for row in pq.read_table(source(work.pairs, True)).to_pylist()
     ]
 
 
-def _label_space(asked: str | None, data: Path, implied: str | None) -> tuple[LabelSpace, str]:
+def _label_space(asked: str | None, data: Place, implied: str | None) -> tuple[LabelSpace, str]:
     """The label space to read the label maps by, and how it was come by: asked for, beside the data, implied by the layout."""
     if asked:
         return resolve(asked), "as asked"

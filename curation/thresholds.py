@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from curation.place import Place, place
 from curation.rules import RuleError
 
 try:
@@ -23,10 +22,10 @@ def parse_assignments(words: list[str]) -> dict[str, float | None]:
     return chosen
 
 
-def read_thresholds(path: Path) -> dict[str, float | None]:
+def read_thresholds(path: Place) -> dict[str, float | None]:
     """The table [thresholds] of a TOML file: name = number, or "off". Raises RuleError."""
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        content = tomllib.loads(place(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RuleError(f"{path} does not exist.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

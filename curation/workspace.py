@@ -1,25 +1,31 @@
 """WORK: the folder that holds what was measured; atomic writes, digests, done-markers, one run at a time.
 
-Every result is written to a temporary name beside its place and renamed, so a file that is there is whole. A Parquet file carries
-the digest of what it was made from (`inputs`), so a stage knows without reading a photo whether its result still holds.
+WORK may lie on any file system (place.py). Every result is written to a temporary name beside its place and renamed, or, where it is
+remote, written on this machine and put there whole; so a file that is there is whole. A Parquet file carries the digest of what it was
+made from (`inputs`), so a stage knows without reading a photo whether its result still holds.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.label_space import LabelSpace
+from curation.place import Place, RemotePlace, in_turn, place
 
 
 class WorkspaceError(ValueError):
@@ -27,8 +33,13 @@ class WorkspaceError(ValueError):
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path to write to; renamed to `path` when the block ends well, removed when it does not."""
+def atomic(path: Place) -> Iterator[Path]:
+    """A temporary local path to write to; renamed or put to `path` when the block ends well, removed when it does not."""
+    if isinstance(path, RemotePlace):
+        with tempfile.TemporaryDirectory(prefix="curate-") as folder:
+            yield Path(folder) / path.name
+            path.put(Path(folder) / path.name)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -39,13 +50,13 @@ def atomic(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_json(path: Path, content: object) -> None:
+def write_json(path: Place, content: object) -> None:
     """Write JSON, sorted by key, atomically."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_table(path: Path, table: pd.DataFrame | pa.Table, inputs: str, facts: dict | None = None) -> None:
+def write_table(path: Place, table: pd.DataFrame | pa.Table, inputs: str, facts: dict | None = None) -> None:
     """Write a Parquet table with the digest of what it was made from and other facts about it (JSON), atomically."""
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, preserve_index=False)
@@ -55,31 +66,59 @@ def write_table(path: Path, table: pd.DataFrame | pa.Table, inputs: str, facts: 
         pq.write_table(table, temporary, compression="zstd")
 
 
-def write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Place, table: pd.DataFrame) -> None:
     """Write a table as CSV (UTF-8, quoted where needed), atomically."""
     with atomic(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def source(path: Place, whole: bool = False) -> Path | BinaryIO:
+    """A file for pandas, pyarrow or numpy to read. A remote one is read in pieces as they ask for them, or at once when they need it whole."""
+    if not isinstance(path, RemotePlace):
+        return path
+    return io.BytesIO(path.read_bytes()) if whole else path.open()
+
+
+def read_frame(path: Place, columns: list[str] | None = None, filters: list | None = None) -> pd.DataFrame:
+    """A Parquet table, or some of its columns and rows."""
+    return pd.read_parquet(source(path, columns is None), columns=columns, filters=filters)
+
+
+def read_parts(
+    paths: Sequence[Place], columns: list[str] | None = None, filters: list | None = None
+) -> Iterator[pa.Table]:
+    """Parquet files one after the other, or some of their columns and rows; remote ones are on their way before they are asked for."""
+
+    def read(path: Place) -> pa.Table:
+        return pq.read_table(source(path, columns is None), columns=columns, filters=filters)
+
+    yield from in_turn(read, paths, paths[0] if paths else Path())
+
+
+def read_arrays(path: Place) -> Any:
+    """What numpy saved in a file: arrays by name from .npz; from .npy one array, memory-mapped where it lies on this machine."""
+    return np.load(source(path, True), mmap_mode=None if isinstance(path, RemotePlace) else "r", allow_pickle=False)
+
+
+def read_table(path: Place) -> pd.DataFrame:
     """The columns of a Parquet table that a person can read: all but those that hold bytes."""
-    columns = [f.name for f in pq.read_schema(path) if not pa.types.is_binary(f.type)]
-    return pd.read_parquet(path, columns=columns)
+    columns = [f.name for f in pq.read_schema(source(path)) if not pa.types.is_binary(f.type)]
+    return read_frame(path, columns)
 
 
-def inputs_of(path: Path) -> str | None:
+def inputs_of(path: Place) -> str | None:
     """The digest a Parquet table was made from, or None when there is no such (whole) table."""
     return _about(path).get(b"inputs", b"").decode() or None
 
 
-def facts_of(path: Path) -> dict:
+def facts_of(path: Place) -> dict:
     """The facts a Parquet table was written with; empty when there is no such (whole) table."""
     return json.loads(_about(path).get(b"facts", b"{}"))
 
 
-def _about(path: Path) -> dict[bytes, bytes]:
+def _about(path: Place) -> dict[bytes, bytes]:
     try:
-        return pq.read_schema(path).metadata or {}
+        return pq.read_schema(source(path)).metadata or {}
     except (OSError, pa.ArrowInvalid):
         return {}
 
@@ -89,8 +128,10 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str).encode()).hexdigest()
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: Place) -> str:
     """SHA-256 of a file, as hex."""
+    if isinstance(path, RemotePlace):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     with open(path, "rb") as f:
         if hasattr(hashlib, "file_digest"):
             return hashlib.file_digest(f, "sha256").hexdigest()
@@ -104,59 +145,55 @@ def file_digest(path: Path) -> str:
 class Workspace:
     """One work directory: what it is about (`work.json`) and where each stage leaves its file."""
 
-    folder: Path
-    data: Path  # the folder that all paths in the tables are relative to
-    source: Path  # what the user named: that folder, or a CSV
+    folder: Place
+    data: Place  # the folder that all paths in the tables are relative to
+    source: Place  # what the user named: that folder, or a CSV
     space: LabelSpace
     layout: str
     options: dict[str, str | None]  # how the pairs were found: images, labels, root, label_space
 
     @property
-    def pairs(self) -> Path:
+    def pairs(self) -> Place:
         return self.folder / "pairs.parquet"
 
     @property
-    def parts(self) -> Path:
+    def parts(self) -> Place:
         return self.folder / "parts"
 
     @property
-    def scores(self) -> Path:
+    def scores(self) -> Place:
         return self.folder / "scores.parquet"
 
     @property
-    def label_evidence(self) -> Path:
+    def label_evidence(self) -> Place:
         return self.folder / "label_evidence.parquet"
 
     @property
-    def label_fit(self) -> Path:
+    def label_fit(self) -> Place:
         return self.folder / "label_fit.parquet"
 
     @property
-    def coupled_classes(self) -> Path:
+    def coupled_classes(self) -> Place:
         return self.folder / "coupled_classes.parquet"
 
     @property
-    def class_structure(self) -> Path:
+    def class_structure(self) -> Place:
         return self.folder / "class_structure.parquet"
 
     @property
-    def label_error(self) -> Path:
+    def label_error(self) -> Place:
         return self.folder / "label_error"
 
     @property
-    def layouts(self) -> Path:
-        return self.folder / "layouts.bin"
-
-    @property
-    def groups(self) -> Path:
+    def groups(self) -> Place:
         return self.folder / "groups.parquet"
 
     @property
-    def duplicates(self) -> Path:
+    def duplicates(self) -> Place:
         return self.folder / "duplicates.parquet"
 
     @property
-    def evidence(self) -> Path:
+    def evidence(self) -> Place:
         return self.folder / "evidence"
 
     def save(self) -> None:
@@ -172,7 +209,7 @@ class Workspace:
         )
 
     @staticmethod
-    def load(folder: Path) -> Workspace | None:
+    def load(folder: Place) -> Workspace | None:
         """The work directory as it was saved, or None where there is none yet."""
         file = folder / "work.json"
         if not file.exists():
@@ -181,8 +218,8 @@ class Workspace:
             saved = json.loads(file.read_text(encoding="utf-8"))
             return Workspace(
                 folder,
-                Path(saved["data"]),
-                Path(saved["source"]),
+                place(saved["data"]),
+                place(saved["source"]),
                 LabelSpace.from_dict(saved["label_space"]),
                 saved["layout"],
                 saved["options"],
@@ -192,8 +229,16 @@ class Workspace:
 
 
 @contextmanager
-def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Hold a work directory for this run. Raises WorkspaceError when another run holds it."""
+def one_at_a_time(folder: Place) -> Iterator[None]:
+    """Hold a work directory for this run. Raises WorkspaceError when another run holds it.
+
+    A remote one cannot be held: there is no lock that ends with its process. What holds there: files are put whole, so two runs of the same
+    data set at once give the same tables and cost the work twice; when the data set changed between their starts, the one may remove
+    parts that the other needs, which then stops and can be run again.
+    """
+    if isinstance(folder, RemotePlace):
+        yield
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
         try:

@@ -11,8 +11,9 @@ import logging
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,10 +30,10 @@ COMMAND = "dask worker ADDRESS --nworkers auto --nthreads 1"
 
 
 class Cluster:
-    """Workers that a scheduler knows."""
+    """Workers that a scheduler knows. far: whether they may be on other machines."""
 
-    def __init__(self, client: Client) -> None:
-        self.client = client
+    def __init__(self, client: Client, far: bool) -> None:
+        self.client, self.far = client, far
 
     def run(
         self,
@@ -50,16 +51,20 @@ class Cluster:
                 advance(weigh(job))
                 yield result
 
-    def map(self, function: Callable[[Job], Result], jobs: list[Job]) -> Iterator[Result]:
-        """Yield function(job) for each job, in order. Raises WorkersDied when one job killed worker after worker."""
+    def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+        """Yield function(job) for each job, in order. Raises WorkersDied when one job killed worker after worker.
+
+        Jobs are asked for as they are needed, so they may be a generator of large ones.
+        """
         from distributed import KilledWorker
 
-        waiting, flying = deque(jobs), deque()
+        waiting, flying = iter(jobs), deque()
         try:
-            while waiting or flying:
+            while True:
                 room = IN_FLIGHT * max(1, len(self.client.nthreads())) - len(flying)
-                some = [waiting.popleft() for _ in range(min(room, len(waiting)))]
-                flying.extend(self.client.map(function, some, pure=False))
+                flying.extend(self.client.map(function, list(islice(waiting, room)), pure=False))
+                if not flying:
+                    return
                 yield flying.popleft().result()
         except KilledWorker as error:
             raise WorkersDied(
@@ -68,6 +73,10 @@ class Cluster:
             ) from None
         finally:
             self.client.cancel(list(flying))
+
+    def everywhere(self, function: Callable[[Job], object], job: Job) -> None:
+        """Call function(job) once in every worker there is."""
+        self.client.run(function, job)
 
     def must_see(self, folder: Path) -> None:
         """Raises EngineError, naming a worker, where workers do not see a folder of this machine."""
@@ -113,7 +122,7 @@ def connected(scheduler: str | None, workers: int, say: Callable[[str], None]) -
         say(
             f"dask: {len(client.nthreads()):,} workers at {client.scheduler.address}; dashboard: {client.dashboard_link}"
         )
-        yield Cluster(client)
+        yield Cluster(client, scheduler is not None)
     finally:
         client.close()
         if scheduler is None:

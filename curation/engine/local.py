@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -84,15 +84,21 @@ def _pooled(function: Callable[[Job], Result], jobs: list[Job], workers: int) ->
                 raise
 
 
-def in_threads(function: Callable[[Job], Result], jobs: list[Job], threads: int = 0) -> Iterator[Result]:
-    """Yield function(job) for each job, in order, from threads of this process: for work in NumPy, which leaves the interpreter to others."""
+def in_threads(function: Callable[[Job], Result], jobs: Iterable[Job], threads: int = 0) -> Iterator[Result]:
+    """Yield function(job) for each job, in order, from threads of this process: for work in NumPy, which leaves the interpreter to others.
+
+    Jobs are asked for as they are needed, so they may be a generator of large ones.
+    """
     from threadpoolctl import threadpool_limits
 
-    if len(jobs) < 2:
-        yield from map(function, jobs)
-        return
-    with threadpool_limits(1), ThreadPoolExecutor(threads or default_workers()) as pool:
-        yield from pool.map(function, jobs)
+    threads, flying = threads or default_workers(), deque()
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+        for job in jobs:
+            flying.append(pool.submit(function, job))
+            if len(flying) == IN_FLIGHT * threads:
+                yield flying.popleft().result()
+        while flying:
+            yield flying.popleft().result()
 
 
 @contextmanager

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from curation.evidence.marks import name_of
 from curation.label_error.judge import Judge
-from curation.workspace import Workspace
+from curation.workspace import Workspace, read_frame
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def load_learned(work: Workspace, pair_ids: set[str]) -> Learned | None:
     file = next(iter(sorted(work.label_error.glob("*.npz"))), None)
     if file is None or not work.label_fit.exists():
         return None
-    rows = pd.read_parquet(work.label_fit, filters=[("pair_id", "in", sorted(pair_ids))])
+    rows = read_frame(work.label_fit, filters=[("pair_id", "in", sorted(pair_ids))])
     fits = {row.pair_id: Fit(row.kind, (row.shift_x, row.shift_y)) for row in rows.itertuples()}
     return Learned(Judge.load(file), fits, _alike(work))
 
@@ -44,7 +43,7 @@ def _alike(work: Workspace) -> np.ndarray:
     n = len(work.space.names)
     index = {name_of(work.space, i): i for i in range(n)}
     alike = np.full((n, n), np.nan)
-    for row in pd.read_parquet(work.coupled_classes, columns=["first", "second", "alike"]).itertuples():
+    for row in read_frame(work.coupled_classes, ["first", "second", "alike"]).itertuples():
         at = index[row.first], index[row.second]
         alike[at] = alike[at[::-1]] = row.alike
     return alike

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import cv2
 import numpy as np
-import pyarrow.parquet as pq
 
 from curation.decode import DETAIL, PairError, read_pair, read_photo
 from curation.evidence.learned import Learned
 from curation.label_space import LabelSpace
 from curation.measure import decode_preview
+from curation.place import Place
 from curation.scores.view import View
+from curation.workspace import read_parts
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,17 @@ class SeenPair:
 
 
 def find_seen(
-    parts: Path, pair_ids: Iterable[str], space: LabelSpace, learned: Learned | None = None
+    parts: Place, pair_ids: Iterable[str], space: LabelSpace, learned: Learned | None = None
 ) -> dict[str, SeenPair]:
     """The pairs as kept in the parts, by id, without opening a user's file; unreadable ones are left out."""
     wanted = sorted(set(pair_ids))
     found: dict[str, SeenPair] = {}
     columns = ["pair_id", "preview", "ids", "width", "height"]
-    for part in sorted(parts.glob("*.parquet")):
-        here = set(pq.read_table(part, columns=["pair_id"])["pair_id"].to_pylist()).intersection(wanted)
-        if not here:
-            continue
-        rows = pq.read_table(part, columns=columns, filters=[("pair_id", "in", sorted(here))]).to_pylist()
-        for row in rows:
+    files = sorted(parts.glob("*.parquet"))
+    of_ids = zip(files, read_parts(files, ["pair_id"]), strict=True)
+    files = [file for file, ids in of_ids if not set(ids["pair_id"].to_pylist()).isdisjoint(wanted)]
+    for part in read_parts(files, columns, [("pair_id", "in", wanted)]):
+        for row in part.to_pylist():
             if row["preview"] is not None:
                 photo = decode_preview(row["preview"])
                 ids = None if row["ids"] is None else np.frombuffer(row["ids"], np.uint8).reshape(photo.shape[:2])
@@ -98,7 +97,7 @@ def find_seen(
 
 
 def see_files(
-    pair_id: str, image: Path, label: Path | None, space: LabelSpace, learned: Learned | None = None
+    pair_id: str, image: Place, label: Place | None, space: LabelSpace, learned: Learned | None = None
 ) -> SeenPair | None:
     """The pair from its files, so twice as fine as from the parts; None when they cannot be read (any more)."""
     try:

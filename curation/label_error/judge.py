@@ -11,11 +11,11 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
-from curation.workspace import atomic
+from curation.place import Place
+from curation.workspace import atomic, read_arrays
 
 FOLDS = 4
 HIDDEN = 512
@@ -54,14 +54,14 @@ class Judge:
         lifted = _lift(features.reshape(-1, features.shape[-1]), self.mean, self.scale)
         return (lifted @ self.weights[fold]).reshape(*features.shape[:-1], self.n_classes)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Place) -> None:
         """Write as .npz (plain arrays, nothing that runs when it is read)."""
         with atomic(path) as temporary, open(temporary, "wb") as f:
             np.savez(f, **self.__dict__)
 
     @staticmethod
-    def load(path: Path) -> Judge:
-        with np.load(path, allow_pickle=False) as saved:
+    def load(path: Place) -> Judge:
+        with read_arrays(path) as saved:
             return Judge(
                 str(saved["features"]), saved["mean"], saved["scale"], saved["weights"], float(saved["temperature"])
             )

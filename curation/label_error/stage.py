@@ -7,17 +7,14 @@ pairs are judged as a stream. What is said of each part is kept, so a run that w
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from curation.coupling_matrix import Tally
@@ -29,8 +26,9 @@ from curation.label_error.grid import at_label_scale, class_shares
 from curation.label_error.measures import MEASURES, fit_of, photo_edges
 from curation.label_error.simulated import KINDS, simulate
 from curation.measure import decode_preview, read_kept
+from curation.place import Place, RemotePlace, in_turn, place
 from curation.scores.coupling import fragments, interleavings
-from curation.workspace import atomic, digest, inputs_of, write_table
+from curation.workspace import atomic, digest, inputs_of, read_arrays, read_parts, write_table
 
 VERSION = 3
 MOST_PAIRS = 4000  # to learn from; the rest are judged only, so the cost of fitting does not grow with the set
@@ -82,7 +80,7 @@ def describe_part(part: Part) -> int:
     rows = [row for row in _rows(part) if _chance(row["pair_id"], b"learn") < part.learn]
     if rows:
         compact = FEATURES[part.features].compact
-        with atomic(Path(part.kept)) as temporary, open(temporary, "wb") as f:
+        with atomic(place(part.kept)) as temporary, open(temporary, "wb") as f:
             np.save(f, np.stack([compact(decode_preview(row["preview"])) for row in rows]))
     return len(rows)
 
@@ -114,16 +112,16 @@ def judge_part(part: Part) -> int:
                 made = simulate(kind, ids, other, part.n_classes, rng)
                 if made is not None:
                     wrong.append((kind, fold, fit_of(log_p, edges, made).values))
-    _write(Path(part.out), pairs, classes, wrong, alike, tally, Path(part.judge).stem)
+    _write(place(part.out), pairs, classes, wrong, alike, tally, place(part.judge).stem)
     return len(rows)
 
 
 def judge_set(
-    parts: list[Path],
+    parts: list[Place],
     n_pairs: int,
     n_classes: int,
     features: str,
-    folder: Path,
+    folder: Place,
     run: Callable[[Callable, list, str], Iterable],
     progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]],
 ) -> Judged | None:
@@ -141,9 +139,10 @@ def judge_set(
         Part(str(p), n_classes, features, str(folder / f"{key}-{p.stem}.features.npy"), learn, wrong, str(model), str(folder / f"{key}-{p.stem}"))
         for p in parts
     ]  # fmt: skip
-    todo = [job for job in jobs if inputs_of(Path(f"{job.out}.pairs.parquet")) != key]
+    there = set(folder.names()) if isinstance(folder, RemotePlace) else None  # one listing: what is there is whole
+    todo = [job for job in jobs if not _is_judged(job, key, there)]
     if todo:
-        missing = [job for job in (todo if model.exists() else jobs) if not os.path.exists(job.kept)]
+        missing = [job for job in (todo if model.exists() else jobs) if not place(job.kept).exists()]
         learned = sum(run(describe_part, missing, "look at photos"))
         if not model.exists():
             learned = sum(len(_kept_features(job)) for job in jobs)
@@ -159,7 +158,7 @@ def judge_set(
     return _read(jobs)
 
 
-def evidence_of(parts: list[Path], model: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def evidence_of(parts: list[Place], model: Place) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """For each pair its id, log p (24, 32, n) float32 out of fold, and given class shares (24, 32, n) float32."""
     fitted = judge.Judge.load(model)
     seen = FEATURES[fitted.features]
@@ -169,6 +168,11 @@ def evidence_of(parts: list[Path], model: Path) -> Iterator[tuple[str, np.ndarra
                 seen.cells(seen.compact(decode_preview(row["preview"]))), judge.fold_of(row["pair_id"])
             )
             yield row["pair_id"], log_p, class_shares(at_label_scale(_small_ids(row)), fitted.n_classes)
+
+
+def _is_judged(job: Part, key: str, there: set[str] | None) -> bool:
+    file = _beside(place(job.out), "pairs")
+    return inputs_of(file) == key if there is None else file.name in there
 
 
 def _samples(jobs: list[Part], cells: int, share: float = 1.0) -> Iterator[judge.Sample]:
@@ -185,15 +189,17 @@ def _samples(jobs: list[Part], cells: int, share: float = 1.0) -> Iterator[judge
 
 
 def _rows(part: Part) -> list[dict]:
-    return [row for row in read_kept(Path(part.path), COLUMNS) if row["ids"] is not None]
+    return [row for row in read_kept(place(part.path), COLUMNS) if row["ids"] is not None]
 
 
 def _kept_features(part: Part) -> dict[str, np.ndarray]:
     """What `describe_part` kept, by pair_id; empty where it kept nothing."""
-    if not os.path.exists(part.kept):
+    try:
+        kept = read_arrays(place(part.kept))
+    except FileNotFoundError:
         return {}
     ids = [row["pair_id"] for row in _rows(part) if _chance(row["pair_id"], b"learn") < part.learn]
-    return dict(zip(ids, np.load(part.kept, mmap_mode="r", allow_pickle=False), strict=True))
+    return dict(zip(ids, kept, strict=True))
 
 
 def _small_ids(row: dict) -> np.ndarray:
@@ -213,10 +219,10 @@ def _chance(pair_id: str, use: bytes) -> float:
 
 @lru_cache(maxsize=1)
 def _load(path: str) -> judge.Judge:
-    return judge.Judge.load(Path(path))
+    return judge.Judge.load(place(path))
 
 
-def _write(out: Path, pairs: list, classes: list, wrong: list, alike: Alike, tally: Tally, key: str) -> None:
+def _write(out: Place, pairs: list, classes: list, wrong: list, alike: Alike, tally: Tally, key: str) -> None:
     """The tables of a part; that of the pairs comes last and says that all are there."""
     of_classes = ["pair_id", "class", "given_share", "evidence_share", "disagree_share"]
     write_table(_beside(out, "classes"), pa.table(_columns(classes, of_classes)), key)
@@ -249,19 +255,19 @@ def _values(rows: list[tuple]) -> dict:
     return {name: values[:, i] for i, name in enumerate(MEASURES)}
 
 
-def _beside(out: Path, what: str) -> Path:
+def _beside(out: Place, what: str) -> Place:
     return out.with_name(f"{out.name}.{what}.parquet")
 
 
 def _read(jobs: list[Part]) -> Judged:
-    outs = [Path(job.out) for job in jobs]
+    outs = [place(job.out) for job in jobs]
     pairs, evidence, wrong = (
-        pa.concat_tables([pq.read_table(_beside(out, what)) for out in outs]).to_pandas()
+        pa.concat_tables(read_parts([_beside(out, what) for out in outs])).to_pandas()
         for what in ("pairs", "classes", "wrong")
     )
     alike, tally = Alike(jobs[0].n_classes), Tally(jobs[0].n_classes)
-    for out in outs:
-        with np.load(out.with_name(f"{out.name}.sums"), allow_pickle=False) as sums:
+    for found in in_turn(read_arrays, [out.with_name(f"{out.name}.sums") for out in outs], outs[0]):
+        with found as sums:
             for name, value in sums.items():
                 whole, field = (alike if name.startswith("alike_") else tally), name.split("_", 1)[1]
                 setattr(whole, field, getattr(whole, field) + value)

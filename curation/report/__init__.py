@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 
 import pandas as pd
 
 from curation.pair_layouts import PHOTOS_ONLY
+from curation.place import Place
 from curation.report.facts import gather
 from curation.report.page import page
 from curation.rules import KEEPERS, Settings
@@ -15,14 +15,14 @@ from curation.workspace import Workspace, atomic
 
 
 def write_report(
-    out: Path,
+    out: Place,
     work: Workspace,
     scores: pd.DataFrame,
     duplicates: pd.DataFrame,
     groups: pd.DataFrame,
     settings: Settings,
     options: list[str] | None = None,
-) -> Path:
+) -> Place:
     """Write the report of one selection; the same tables and settings give the same bytes.
 
     `options`: those of the command line beyond the settings, for the command to repeat it.

@@ -15,7 +15,7 @@ from curation.report.shares import ClassShare, class_shares
 from curation.rules import RULES, STRUCTURAL, Fault, Rule, Selection, Settings, count_by_reason, select
 from curation.scores import SCORES
 from curation.summary import TITLES
-from curation.workspace import Workspace
+from curation.workspace import Workspace, read_frame
 
 EXAMPLES, NEARLY, NOT_APPLIED = 8, 4, 4  # pairs shown of a reason: dropped, just kept, of a score that is not applied
 NEAR = 0.25  # of the threshold: a lower score is not "nearly" over
@@ -134,7 +134,7 @@ def gather(
         for rule, some, near in plan
     ]
     coupled, structure = (
-        pd.read_parquet(file) if file.exists() else None for file in (work.coupled_classes, work.class_structure)
+        read_frame(file) if file.exists() else None for file in (work.coupled_classes, work.class_structure)
     )
     sampled, shares = class_shares(work.parts, work.space, set(selection.kept))
     return Facts(

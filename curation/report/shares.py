@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from curation.evidence.marks import NO_CLASS
 from curation.label_space import UNKNOWN, LabelSpace
+from curation.place import Place, in_turn
+from curation.workspace import read_parts, source
 
 MOST_SAMPLED = 20_000  # pairs whose label maps are counted
 
@@ -25,16 +26,16 @@ class ClassShare:
     pairs: tuple[float, float]
 
 
-def class_shares(parts: Path, space: LabelSpace, kept: set[str]) -> tuple[int, list[ClassShare]]:
+def class_shares(parts: Place, space: LabelSpace, kept: set[str]) -> tuple[int, list[ClassShare]]:
     """How many label maps were counted, and the classes by falling area: over all pairs and over the kept ones.
 
     Above MOST_SAMPLED pairs a sample by the hash of the id stands for all.
     """
     files = sorted(parts.glob("*.parquet"))
-    chance = min(1.0, MOST_SAMPLED / max(1, sum(pq.read_metadata(f).num_rows for f in files)))
+    chance = min(1.0, MOST_SAMPLED / max(1, sum(in_turn(_rows, files, parts))))
     area, shows, n = np.zeros((2, 256)), np.zeros((2, 256)), np.zeros(2)
-    for file in files:
-        for row in pq.read_table(file, columns=["pair_id", "ids"]).to_pylist():
+    for part in read_parts(files, ["pair_id", "ids"]):
+        for row in part.to_pylist():
             if row["ids"] is None or _chance(row["pair_id"]) >= chance:
                 continue
             counts = np.bincount(np.frombuffer(row["ids"], np.uint8), minlength=256)
@@ -53,6 +54,10 @@ def class_shares(parts: Path, space: LabelSpace, kept: set[str]) -> tuple[int, l
         )
         for c in order
     ]
+
+
+def _rows(file: Place) -> int:
+    return pq.read_metadata(source(file)).num_rows
 
 
 def _chance(pair_id: str) -> float:

@@ -365,7 +365,7 @@ def test_images_and_labels_that_share_no_stem(data):
     assert str(caught.value) == (
         f"No pairs found in {folder}. Looked for images/ + labels/ and the other layouts `curate index --help` names; "
         "saw 2 images/*.jpg, 1 ./*, 1 labels/*.png, 1 my.folder/*. A photo and its label map must share a name. "
-        "Other layouts: --images 'a/*.jpg' --labels 'b/*_mask.png', or a CSV with the columns image and label."
+        "Other layouts: --images 'a/*.jpg' --labels 'b/*_mask.png', or a CSV or Parquet table with the columns image and label."
     )
 
 

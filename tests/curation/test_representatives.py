@@ -12,6 +12,7 @@ from curation.engine.local import in_threads
 from curation.layout import similarity
 from curation.near_classes import NearClasses
 from curation.representatives import Representatives
+from curation.scratch import Scratch
 
 
 @pytest.fixture
@@ -21,9 +22,8 @@ def searched(tmp_path):
     def search(layouts, tau=0.9, mirror=True, near=NearClasses()):
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
         layouts.tofile(folder / "layouts.bin")
-        index = layout_index.make(
-            folder, folder / "layouts.bin", np.arange(len(layouts)), tau, mirror, near, in_threads
-        )
+        room, rows = Scratch(folder, folder), np.arange(len(layouts))
+        index = layout_index.make(room, "layouts.bin", rows, tau, mirror, near, in_threads)
         return Representatives(index, in_threads)
 
     return search
@@ -91,6 +91,7 @@ def test_a_large_bucket_is_many_jobs_of_bounded_size_and_finds_the_same(monkeypa
     seen = []
 
     def over(function, jobs):
+        jobs = list(jobs)
         seen.extend(jobs)
         return map(function, jobs)
 
