@@ -168,5 +168,5 @@ def decode_preview(preview: bytes) -> np.ndarray:
 
 def read_kept(part: Place, columns: list[str]) -> list[dict]:
     """Rows of one part with some of its columns, without the pairs that could not be measured."""
-    rows = pq.read_table(source(part), columns=[*columns, "error"]).to_pylist()
+    rows = pq.read_table(source(part, True), columns=[*columns, "error"]).to_pylist()
     return [row for row in rows if row["error"] is None]

@@ -32,7 +32,7 @@ AT_ONCE = (
 )
 # stores whose put is all or nothing; on other file systems a file is written beside its place and renamed
 OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "r2")
-_URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/]*)", re.IGNORECASE)
+_URL = re.compile(r"([a-z][a-z0-9+.:-]*)://([^/]*)", re.IGNORECASE)
 _SECRET = re.compile(
     r"(?<=://)[^/@\s:]*:(?!\d+(?:/|\s|$))\S*@"
 )  # a port is no password, and a password may hold slashes
@@ -363,7 +363,10 @@ def _file_system(root: str, process: int) -> Any:
     """One a process and bucket: fsspec would make another, with connections of its own, for each thread."""
     from fsspec.core import url_to_fs
 
-    return url_to_fs(f"{root}/", use_listings_cache=False)[0]  # what was listed before, others may have changed
+    options: dict[str, Any] = {"use_listings_cache": False}  # what was listed before, others may have changed
+    if root.startswith("s3"):
+        options["max_concurrency"] = 1  # else s3fs asks for the size of each file before it asks for the file
+    return url_to_fs(f"{root}/", **options)[0]
 
 
 def _on_file_system(url: str) -> str:

@@ -139,17 +139,19 @@ def judge_set(
         Part(str(p), n_classes, features, str(folder / f"{key}-{p.stem}.features.npy"), learn, wrong, str(model), str(folder / f"{key}-{p.stem}"))
         for p in parts
     ]  # fmt: skip
-    there = set(folder.names()) if isinstance(folder, RemotePlace) else None  # one listing: what is there is whole
+    there = {file.name for file in folder.iterdir()}
     todo = [job for job in jobs if not _is_judged(job, key, there)]
     if todo:
-        missing = [job for job in (todo if model.exists() else jobs) if not place(job.kept).exists()]
+        missing = [job for job in (todo if model.name in there else jobs) if place(job.kept).name not in there]
         learned = sum(run(describe_part, missing, "look at photos"))
-        if not model.exists():
-            learned = sum(len(_kept_features(job)) for job in jobs)
+        if model.name not in there:
+            there = {file.name for file in folder.iterdir()}
+            seen = [job for job in jobs if place(job.kept).name in there]
+            learned = sum(map(len, in_turn(_kept_features, seen, folder)))
             cells = max(1, min(MOST_CELLS_A_PAIR, MOST_CELLS // max(learned, 1)))
             some = min(1.0, MOST_SCALED / max(learned, 1))
             with progress("learn classes", learned) as tick, threadpool_limits(1):  # the same sums on any machine
-                judge.fit(features, _samples(jobs, cells), lambda: _samples(jobs, cells, some), tick).save(model)
+                judge.fit(features, _samples(seen, cells), lambda: _samples(seen, cells, some), tick).save(model)
         for _ in run(judge_part, todo, "judge labels"):
             pass
     for old in folder.iterdir():
@@ -170,16 +172,16 @@ def evidence_of(parts: list[Place], model: Place) -> Iterator[tuple[str, np.ndar
             yield row["pair_id"], log_p, class_shares(at_label_scale(_small_ids(row)), fitted.n_classes)
 
 
-def _is_judged(job: Part, key: str, there: set[str] | None) -> bool:
+def _is_judged(job: Part, key: str, there: set[str]) -> bool:
+    """Whether the tables of a part are there. Of a remote one no file is opened for it, since each was put whole."""
     file = _beside(place(job.out), "pairs")
-    return inputs_of(file) == key if there is None else file.name in there
+    return file.name in there and (isinstance(file, RemotePlace) or inputs_of(file) == key)
 
 
 def _samples(jobs: list[Part], cells: int, share: float = 1.0) -> Iterator[judge.Sample]:
     """The chosen cells of a share of the pairs that are learned from."""
-    for job in jobs:
-        kept = _kept_features(job)
-        for row in _rows(job) if kept else ():
+    for job, kept, rows in in_turn(lambda job: (job, _kept_features(job), _rows(job)), jobs, place(jobs[0].kept)):
+        for row in rows:
             if row["pair_id"] in kept and _chance(row["pair_id"], b"some") < share:
                 given = class_shares(at_label_scale(_small_ids(row)), job.n_classes).reshape(-1, job.n_classes)
                 rng = np.random.default_rng(_number(row["pair_id"], b"cells"))
