@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation import coupling_matrix, equivalence, rules
-from curation.duplicates import SIDE, find_duplicates
+from curation.duplicates import find_duplicates
 from curation.engine import local
 from curation.evidence.marks import name_of
+from curation.label_disagreement import with_disagreement
 from curation.label_error import stage as label_error
 from curation.label_error.features import FEATURES, choose
 from curation.label_error.ranking import FEWEST
@@ -26,10 +27,11 @@ from curation.layout import SHAPE
 from curation.manifest import write_manifest
 from curation.measure import TABLE, Shard, is_done, measure_shard, plan_shards
 from curation.pairs import NoPairsError, Pair, find_pairs
+from curation.perceptual_hash import SIDE
 from curation.scores import SCORES, coupling
 from curation.workspace import Workspace, WorkspaceError, atomic, digest, facts_of, inputs_of, write_table
 
-GROUP_VERSION = 2
+GROUP_VERSION = 3
 SCORE_COLUMNS = ["pair_id", "image", "label", "width", "height", *SCORES, "error", "sha256_image", "sha256_label"]
 
 
@@ -205,15 +207,15 @@ def group(
     key = digest(GROUP_VERSION, [s.key for s in shards], settings)
     if inputs_of(work.groups) == key and inputs_of(work.duplicates) == key:
         return pd.read_parquet(work.duplicates), pd.read_parquet(work.groups)
-    columns = ["pair_id", "sha256_image", "thumbnail", "colours", "error"]
+    columns = ["pair_id", "sha256_image", "descriptor", "error"]
     kept = pa.concat_tables([pq.read_table(s.part, columns=columns) for s in shards]).to_pandas()
     kept = kept[kept["error"].isna()].sort_values("pair_id", ignore_index=True)
-    ids = kept["pair_id"].tolist()
-    thumbs = np.frombuffer(b"".join(kept["thumbnail"]), np.uint8).reshape(-1, SIDE, SIDE)
-    with run.progress("find copies", 2 * len(ids)) as tick:
-        same = find_duplicates(ids, kept["sha256_image"].tolist(), thumbs, tick)
+    seen, thumbs = _spilled(work.thumbnails, shards, "thumbnail", (SIDE, SIDE))
+    names, layouts = _spilled(work.layouts, shards, "layout", SHAPE)
+    with run.progress("find copies", 2 * len(seen)) as tick:
+        same = find_duplicates(seen, kept.set_index("pair_id").loc[seen, "sha256_image"].tolist(), thumbs, tick)
+    same = with_disagreement(same, names, layouts)
     write_table(work.duplicates, same, key)
-    names, layouts = _spilled_layouts(work, shards)
     with run.progress("find classes", 2 * len(names)) as tick:
         classes = equivalence.classes_of(names, layouts, settings["similarity"], settings["mirror"], tick)
     groups = pd.DataFrame(
@@ -223,24 +225,24 @@ def group(
             "representative": [names[r] for r, _ in classes],
             "similarity": [s for _, s in classes],
         }
-    ).merge(kept[["pair_id", "colours"]], "left", "pair_id")
+    ).merge(kept[["pair_id", "descriptor"]], "left", "pair_id")
     groups = groups.sort_values("pair_id", ignore_index=True)
     write_table(work.groups, groups, key, settings)
     return same, groups
 
 
-def _spilled_layouts(work: Workspace, shards: list[Shard]) -> tuple[list[str], np.ndarray]:
-    """The ids of the pairs with a layout, and WORK/layouts.bin, memory-mapped: (n, 36, 48, 2) uint8 in the same order."""
+def _spilled(file: Path, shards: list[Shard], column: str, shape: tuple[int, ...]) -> tuple[list[str], np.ndarray]:
+    """The ids of the pairs that have this column, and a file of it, memory-mapped: (n, *shape) uint8 in the same order."""
     names: list[str] = []
-    with atomic(work.layouts) as temporary, open(temporary, "wb") as f:
+    with atomic(file) as temporary, open(temporary, "wb") as f:
         for shard in shards:
-            part = pq.read_table(shard.part, columns=["pair_id", "layout", "error"]).to_pylist()
-            part = [row for row in part if row["error"] is None and row["layout"] is not None]
+            part = pq.read_table(shard.part, columns=["pair_id", column, "error"]).to_pylist()
+            part = [row for row in part if row["error"] is None and row[column] is not None]
             names += [row["pair_id"] for row in part]
-            f.write(b"".join(row["layout"] for row in part))
+            f.write(b"".join(row[column] for row in part))
     if not names:
-        return names, np.zeros((0, *SHAPE), np.uint8)
-    return names, np.memmap(work.layouts, np.uint8, "r", shape=(len(names), *SHAPE))
+        return names, np.zeros((0, *shape), np.uint8)
+    return names, np.memmap(file, np.uint8, "r", shape=(len(names), *shape))
 
 
 def build_selection(

@@ -148,6 +148,10 @@ class Workspace:
         return self.folder / "layouts.bin"
 
     @property
+    def thumbnails(self) -> Path:
+        return self.folder / "thumbnails.bin"
+
+    @property
     def groups(self) -> Path:
         return self.folder / "groups.parquet"
 
