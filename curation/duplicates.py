@@ -1,98 +1,89 @@
-"""The same photo twice: exact copies by SHA-256, and re-encoded, resized, brightened or mirrored ones by their picture.
+"""The same photo twice: exact copies by SHA-256; re-encoded, resized, brightened, marked, mirrored and cropped ones by their picture.
 
-Candidates come from the perceptual hash of imagehash [Zauner 2010, "Implementation and benchmarking of perceptual image hash
-functions"], of the photo and of its mirror image; a second, independent measure confirms them: the correlation of what is left of
-a 32x32 thumbnail when its smooth part is taken away. A smooth part alone (two grey skies) never makes a duplicate.
+Enters: ids, digests and thumbnails of all photos. Leaves: a table of couples. Candidates come from perceptual hashes of each photo,
+of its mirror image and of its parts (perceptual_hash.py, hash_index.py); a second, independent measure confirms them: the correlation of the
+detail of both thumbnails, once the part that one shows is found in the other (alignment.py). Smooth pictures alone (two grey skies)
+have no detail and never make a duplicate. Time grows little faster than the number of photos; memory: 0.3 kB a photo and a few blocks,
+while the thumbnails may lie in a memory-mapped file.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections import defaultdict
 from collections.abc import Callable
 
 import cv2
-import imagehash
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-SIDE = 32  # pixels of the thumbnail
-MOST_BITS = 10  # of 64: hashes further apart are never candidates
-LEAST_CORRELATION = 0.95  # of the detail of the thumbnails; different photos stay below 0.8, edited layouts below 0.94
-LEAST_DETAIL = 1.5  # grey levels: below that a thumbnail is flat and says nothing
-COMPARISONS = 8_000_000  # at once, which bounds the memory
+from curation.alignment import WHOLE, inverse
+from curation.perceptual_hash import SIDE
+from curation.picture_search import find_alike
+
+SLACK = 0.015  # of a side: a smaller crop is none
+FIRST_FEW = 4  # of photos that are identical stand for all of them
+COLUMNS = ["first", "second", "relation", "similarity", "left", "right", "top", "bottom"]
+RELATIONS = ["exact", "same", "mirrored", "cropped"]
 
 
 def thumbnail(luminance: np.ndarray) -> np.ndarray:
-    """(h, w) uint8 luminance -> (32, 32) uint8, area-averaged, whatever the shape of the photo."""
+    """(h, w) uint8 luminance -> (48, 48) uint8, area-averaged, whatever the shape of the photo."""
     return cv2.resize(luminance, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-
-
-def perceptual_hash(thumb: np.ndarray) -> int:
-    """The 64-bit perceptual hash of a (32, 32) uint8 thumbnail, as imagehash.phash works it out."""
-    bits = imagehash.phash(Image.fromarray(thumb)).hash.ravel()
-    return int(np.packbits(bits).view(">u8")[0])
-
-
-def detail(thumbs: np.ndarray) -> np.ndarray:
-    """(n, 32, 32) uint8 -> (n, 1024) float32: each minus its 7x7 mean, scaled to length 1; zeros for flat ones."""
-    out = np.empty((len(thumbs), SIDE * SIDE), np.float32)
-    for i, thumb in enumerate(thumbs.astype(np.float32)):
-        rest = (thumb - cv2.blur(thumb, (7, 7), borderType=cv2.BORDER_REFLECT)).ravel()
-        out[i] = rest / np.linalg.norm(rest) if rest.std() >= LEAST_DETAIL else 0
-    return out
 
 
 def find_duplicates(
     pair_ids: list[str], sha256: list[str], thumbs: np.ndarray, tick: Callable[[int], None] = lambda rows: None
 ) -> pd.DataFrame:
-    """Every pair of the same photo: columns first, second (pair ids, first < second), relation, similarity.
+    """Couples of the same photo: COLUMNS, the first the lower pair id.
 
-    `thumbs` (n, 32, 32) uint8. relation: "exact" (same bytes), "same" (same picture) or "mirrored". similarity in [0, 1].
-    `tick(rows)` is told how many more of the 2n rows (each photo and its mirror image) are done.
+    Args:
+        thumbs: (n, 48, 48) uint8; may be memory-mapped.
+        tick: told how many more of 2n steps are done.
+
+    relation: "exact" (same bytes), "same" (same picture), "mirrored" (perhaps a part of it) or "cropped". similarity in [0, 1]. left,
+    right, top, bottom: what the second shows (mirrored, where it is) of the first, as shares of its sides; beyond 0 and 1 where the
+    first shows a part of the second. Of photos with identical pictures only the first few are coupled with each other one, so a
+    photo that is there a million times makes a few million couples.
     """
     n = len(pair_ids)
-    found: list[tuple[str, str, str, float]] = []
-    exact: set[tuple[int, int]] = set()
-    for same in pd.Series(range(n)).groupby(pd.Series(sha256, dtype=object), sort=False).apply(list) if n else []:
-        for other in same[1:]:
-            exact.add((same[0], other))
-            found.append((pair_ids[same[0]], pair_ids[other], "exact", 1.0))
-    details = detail(thumbs)
-    rank = np.arange(n)
-    hashes = np.array([perceptual_hash(t) for t in thumbs], np.uint64)
-    sides = {"same": (hashes, details)}
-    flipped = thumbs[:, :, ::-1]
-    sides["mirrored"] = (
-        np.array([perceptual_hash(np.ascontiguousarray(t)) for t in flipped], np.uint64),
-        detail(flipped),
+    by_id = sorted(range(n), key=pair_ids.__getitem__)
+    files: dict[str, list[int]] = defaultdict(list)
+    for row in by_id:
+        files[sha256[row]].append(row)
+    pictures: dict[bytes, list[int]] = defaultdict(list)
+    for rows in files.values():
+        pictures[hashlib.blake2b(thumbs[rows[0]].tobytes(), digest_size=16).digest()] += rows
+    sets = [pictures[digest] for digest in sorted(pictures)]  # in the same order whatever the order of the photos
+    tick(2 * (n - len(sets)))
+    flat, alike = find_alike(thumbs, np.array([rows[0] for rows in sets], np.int64), tick)
+    found: list[tuple] = []
+
+    def couple(one: int, other: int, relation: str, similarity: float, box: np.ndarray) -> None:
+        if pair_ids[one] > pair_ids[other]:
+            one, other, box = other, one, inverse(box, relation == "mirrored")
+        found.append((pair_ids[one], pair_ids[other], relation, round(similarity, 4), *(box.round(3) + 0.0).tolist()))
+
+    for rows in files.values():
+        _each_with_the_first(rows, lambda a, b: couple(a, b, "exact", 1.0, WHOLE))
+    for rows, says_nothing in zip(sets, flat, strict=True):
+        if not says_nothing:
+            _each_with_the_first(rows, lambda a, b: couple(a, b, "same", 1.0, WHOLE))
+    for a, b, mirror, similarity, box in alike:
+        whole = np.abs(box - WHOLE).max() < SLACK
+        relation = "mirrored" if mirror else "same" if whole else "cropped"
+        for one in sets[a][:FIRST_FEW]:
+            for other in sets[b][:FIRST_FEW]:
+                couple(one, other, relation, similarity, WHOLE if whole else box)
+    table = pd.DataFrame(found, columns=COLUMNS)
+    table["order"] = table["relation"].map(RELATIONS.index)
+    table = table.sort_values(
+        ["first", "second", "order", "similarity"], ascending=[True, True, True, False], kind="stable"
     )
-    for relation, (other_hashes, other_details) in sides.items():
-        step = max(1, COMPARISONS // max(n, 1))
-        for start in range(0, n, step):
-            block = slice(start, min(start + step, n))
-            near = _bits_apart(hashes[block, None], other_hashes[None, start:]) <= MOST_BITS
-            i, j = np.nonzero(near & (rank[block, None] < rank[None, start:]))
-            i, j = i + start, j + start
-            correlation = np.einsum("ij,ij->i", details[i], other_details[j])
-            for a, b, c in zip(i, j, correlation, strict=True):
-                if c >= LEAST_CORRELATION and (a, b) not in exact:
-                    found.append((pair_ids[a], pair_ids[b], relation, round(min(float(c), 1.0), 4)))
-            tick(block.stop - block.start)
-    table = pd.DataFrame(found, columns=["first", "second", "relation", "similarity"])
-    swap = table["first"] > table["second"]
-    table.loc[swap, ["first", "second"]] = table.loc[swap, ["second", "first"]].to_numpy()
-    order = ["exact", "same", "mirrored"]
-    table["order"] = table["relation"].map(order.index)
-    table = table.sort_values(["first", "second", "order"]).drop_duplicates(["first", "second"])
-    return table.drop(columns="order").reset_index(drop=True)
+    return table.drop_duplicates(["first", "second"]).drop(columns="order").reset_index(drop=True)
 
 
-def _bits_apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    different = a ^ b
-    if hasattr(np, "bitwise_count"):  # numpy 2
-        return np.bitwise_count(different)
-    pieces = different[..., None].view(np.uint16)
-    return _BITS16[pieces].sum(-1, dtype=np.uint8)
-
-
-_BITS16 = np.array([bin(i).count("1") for i in range(1 << 16)], np.uint8)
+def _each_with_the_first(rows: list[int], couple: Callable[[int, int], None]) -> None:
+    for k, one in enumerate(rows[:FIRST_FEW]):
+        for other in rows[k + 1 :]:
+            couple(one, other)

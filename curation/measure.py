@@ -2,7 +2,7 @@
 
 Enters: a Shard (where the data is, which pairs, which label space). Leaves: one Parquet part and, once that is whole, its
 done-marker. A part has one row per pair: the columns of the table (TABLE) and what later stages need so that no file is opened
-twice (KEPT): a preview of the photo, the ids at the same scale, the layout, a thumbnail.
+twice (KEPT): a preview of the photo, the ids at the same scale, the layout, a thumbnail, a descriptor.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from curation.duplicates import thumbnail
 from curation.label_space import LabelSpace
 from curation.layout import layout_of
 from curation.pairs import Pair
+from curation.photo_similarity import describe
 from curation.place import AT_ONCE, Fetched, Place, RemotePlace, place, read_ahead
 from curation.scores import SCORES, measure_all
 from curation.scores.view import View
@@ -46,12 +47,12 @@ KEPT = pa.schema(
         ("preview", pa.binary()),  # JPEG of the photo at preview scale
         ("ids", pa.binary()),  # uint8 class indices, row by row, same size
         ("layout", pa.binary()),  # see layout.py
-        ("thumbnail", pa.binary()),  # see duplicates.py
-        ("colours", pa.binary()),  # (6, 8, 3) uint8 mean CIE Lab: the photo's colour layout
+        ("thumbnail", pa.binary()),  # (48, 48) uint8, see duplicates.py
+        ("descriptor", pa.binary()),  # (528,) uint8, see photo_similarity.py
     ]
 )
 PART = pa.schema([*TABLE, *KEPT])
-VERSION = 2  # raise when decoding or a kept column changes
+VERSION = 3  # raise when decoding or a kept column changes
 SHARD_MEAN, SHARD_MOST = 64, 256  # pairs: small enough to keep all processes busy on a few hundred
 
 
@@ -146,9 +147,7 @@ def measure_pair(pair: Pair, data: Place | Fetched, space: LabelSpace) -> dict:
         row |= {"width": photo.width, "height": photo.height, "sha256_image": photo.sha256}
         row |= measure_all(view, MEASURED)
         row["thumbnail"] = thumbnail(photo.detail).tobytes()
-        row["colours"] = cv2.cvtColor(
-            cv2.resize(photo.photo, (8, 6), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB
-        ).tobytes()
+        row["descriptor"] = describe(photo.photo).tobytes()
         row["preview"] = encode_preview(photo.photo)
     except PairError as error:
         row |= {name: None for name in PART.names[3:]}

@@ -11,8 +11,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import pandas as pd
+
+from curation.keepers import KEEPERS, class_surplus, classes_of_at_least, copies_to_drop, rank_of
 
 LEVELS = {0: "total", 1: "selection1", 2: "selection2"}
 
@@ -38,7 +39,7 @@ class Rule:
 RULES = [
     Rule("unreadable", "the pair cannot be measured: a file is missing, damaged, or does not fit the other", 0),
     Rule("exact_duplicate", "another pair has the same photo, byte for byte", 1),
-    Rule("near_duplicate", "another pair has the same photo, re-encoded, resized or mirrored", 1, 0.95),
+    Rule("near_duplicate", "another pair has the same photo, re-encoded, resized, cropped or mirrored", 1, 0.95),
     Rule("label_error", "the label map does not fit the photo", 1, 0.5),
     Rule("coupling", "classes of the label map interleave at a fine scale", 1, 0.5),
     Rule("backlight", "strongly backlit", 2, 0.5),
@@ -58,12 +59,6 @@ STRUCTURAL = (
     "target_size",
 )  # not read off one score
 COPIES = ("exact_duplicate", "near_duplicate")
-KEEPERS = (
-    "clean",
-    "largest",
-    "sharpest",
-    "first",
-)  # which copy of a photo stays: the first word that tells two apart decides
 
 
 @dataclass(frozen=True)
@@ -158,14 +153,16 @@ def select(scores: pd.DataFrame, duplicates: pd.DataFrame, groups: pd.DataFrame,
             for pair_id, score in readable.loc[over, reason].items():
                 faults[pair_id].append(Fault(reason, float(score), rule.threshold, detail=rule.says))
     badness = _badness(readable, rules)
-    for pair_id, fault in _duplicate_faults(readable, duplicates, rules, _unclean(readable, settings), settings.keeper):
-        faults[pair_id].append(fault)
+    rank = rank_of(readable, _unclean(readable, settings), settings.keeper)
+    in_force = {reason: rules[reason].threshold for reason in COPIES if reason in rules}
+    for pair_id, why in copies_to_drop(duplicates, in_force, rank):
+        faults[pair_id].append(Fault(*why))
     by_class = "equivalence_class" in rules
-    if by_class and not settings.reweight:
-        for pair_id, fault in _surplus_faults(
-            _large_classes(groups, set(readable.index) - set(faults), settings.keep_per_class), settings.keep_per_class
-        ):
-            faults[pair_id].append(fault)
+    if by_class:
+        clean = set(readable.index) - set(faults)
+        k = None if settings.reweight else settings.keep_per_class
+        for pair_id, why in class_surplus(groups, clean, k, rank, "near_duplicate" in rules):
+            faults[pair_id].append(Fault(*why))
     order = {rule.reason: i for i, rule in enumerate(RULES)}
     found = {pair_id: sorted(some, key=lambda f: order[f.reason]) for pair_id, some in faults.items()}
     kept = [p for p in table.index if p not in found]
@@ -173,7 +170,7 @@ def select(scores: pd.DataFrame, duplicates: pd.DataFrame, groups: pd.DataFrame,
         kept, found = _best(list(readable.index), found, badness, settings.target_size)
     weights = {}
     if by_class and settings.reweight:
-        for _, some in _large_classes(groups, set(kept), settings.keep_per_class):
+        for _, some in classes_of_at_least(settings.keep_per_class + 1, groups, set(kept)):
             weights |= dict.fromkeys(some["pair_id"], settings.keep_per_class / len(some))
     return Selection(settings, sorted(kept), {p: found[p] for p in sorted(found)}, dict(sorted(weights.items())))
 
@@ -195,77 +192,6 @@ def _unclean(readable: pd.DataFrame, settings: Settings) -> set[str]:
     )
     over = [readable[r] >= limit for r, limit in limits.items() if limit is not None and r in readable]
     return set(readable.index[pd.concat(over, axis=1).any(axis=1)]) if over else set()
-
-
-def _duplicate_faults(readable, duplicates, rules, unclean, keeper):
-    """Of each set of pairs with the same photo, all but one are dropped; each names the one that is kept.
-
-    Sets do not chain: a pair is dropped only for one that is itself kept and that it was found to equal.
-    """
-    partners: dict[str, dict[str, tuple[str, float]]] = defaultdict(dict)
-    for row in duplicates.itertuples(index=False):
-        reason = "exact_duplicate" if row.relation == "exact" else "near_duplicate"
-        if reason not in rules or (rules[reason].threshold is not None and row.similarity < rules[reason].threshold):
-            continue
-        if row.first in readable.index and row.second in readable.index:
-            partners[row.first][row.second] = (row.relation, row.similarity)
-            partners[row.second][row.first] = (row.relation, row.similarity)
-    area = readable["width"] * readable["height"]
-    rank = {
-        "clean": lambda p: p in unclean,
-        "largest": lambda p: -int(area[p]),
-        "sharpest": lambda p: float(readable["blur"].get(p, 0.0)),
-        "first": lambda p: p,
-    }
-    gone: set[str] = set()
-    for keep in sorted(partners, key=lambda p: (*[rank[word](p) for word in keeper], p)):
-        if keep in gone:
-            continue
-        for drop, (relation, similarity) in sorted(partners[keep].items()):
-            if drop in gone:
-                continue
-            gone.add(drop)
-            says = {"exact": "same photo, byte for byte", "same": "same photo", "mirrored": "same photo, mirrored"}[
-                relation
-            ]
-            reason = "exact_duplicate" if relation == "exact" else "near_duplicate"
-            yield drop, Fault(reason, float(similarity), rules[reason].threshold, keep, f"{says} as {keep}")
-        gone.add(keep)  # kept: later ones in the list may not drop it
-
-
-def _large_classes(groups, clean_ids, keep_per_class):
-    """(name, rows of groups) of each equivalence class with more clean pairs than are to be kept, by name."""
-    clean = groups[groups["pair_id"].isin(clean_ids)]
-    return [(n, some) for n, some in clean.groupby("equivalence_class", sort=True) if len(some) > keep_per_class]
-
-
-def _surplus_faults(classes, keep_per_class):
-    """Of each equivalence class keep the representative or the pair nearest to it, then those whose photos differ most."""
-    for name, members in classes:
-        members = members.sort_values(["similarity", "pair_id"], ascending=[False, True], kind="stable")
-        ids = members["pair_id"].tolist()
-        photos = np.stack([np.frombuffer(c, np.uint8) for c in members["colours"]]).astype(np.float64)
-        chosen = _farthest_first(photos, keep_per_class)
-        representative = ids[chosen[0]]
-        for i, pair_id in enumerate(ids):
-            if i not in chosen:
-                detail = (
-                    f"class {name}: {len(ids)} clean pairs with practically the same label map, {keep_per_class} kept"
-                )
-                yield (
-                    pair_id,
-                    Fault("equivalence_class", float(members["similarity"].iloc[i]), None, representative, detail),
-                )
-
-
-def _farthest_first(points: np.ndarray, k: int) -> list[int]:
-    """k row numbers: the first row, then each time the row farthest from all chosen (the lower number on a tie)."""
-    chosen = [0]
-    distance = np.linalg.norm(points - points[0], axis=1)
-    while len(chosen) < k:
-        chosen.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
-    return chosen
 
 
 def _best(readable: list[str], found: dict[str, list[Fault]], badness: pd.Series, size: int):

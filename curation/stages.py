@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation import coupling_matrix, equivalence, rules
-from curation.duplicates import SIDE, find_duplicates
+from curation.duplicates import find_duplicates
 from curation.engine import local
 from curation.evidence.marks import name_of
+from curation.label_disagreement import with_disagreement
 from curation.label_error import stage as label_error
 from curation.label_error.features import FEATURES, choose
 from curation.label_error.ranking import FEWEST
@@ -28,6 +29,7 @@ from curation.manifest import write_manifest
 from curation.measure import TABLE, Shard, find_undone, measure_shard, plan_shards
 from curation.near_classes import parse
 from curation.pairs import NoPairsError, Pair, find_pairs
+from curation.perceptual_hash import SIDE
 from curation.place import Place, absolute, is_remote, place
 from curation.scores import SCORES, coupling
 from curation.scratch import Scratch, forget, scratch
@@ -46,7 +48,7 @@ from curation.workspace import (
 if TYPE_CHECKING:
     from curation.engine.cluster import Cluster
 
-GROUP_VERSION = 3
+GROUP_VERSION = 4
 WORTH_SENDING = 3  # short jobs: fewer are done sooner here than sent to a cluster
 SCORE_COLUMNS = ["pair_id", "image", "label", "width", "height", *SCORES, "error", "sha256_image", "sha256_label"]
 
@@ -248,16 +250,16 @@ def group(
     key = digest(GROUP_VERSION, [s.key for s in shards], settings)
     if inputs_of(work.groups) == key and inputs_of(work.duplicates) == key:
         return read_frame(work.duplicates), read_frame(work.groups)
-    columns = ["pair_id", "sha256_image", "thumbnail", "colours", "error"]
+    columns = ["pair_id", "sha256_image", "descriptor", "error"]
     kept = pa.concat_tables(read_parts([s.part for s in shards], columns)).to_pandas()
     kept = kept[kept["error"].isna()].sort_values("pair_id", ignore_index=True)
-    ids = kept["pair_id"].tolist()
-    thumbs = np.frombuffer(b"".join(kept["thumbnail"]), np.uint8).reshape(-1, SIDE, SIDE)
-    with run.progress("find copies", 2 * len(ids)) as tick:
-        same = find_duplicates(ids, kept["sha256_image"].tolist(), thumbs, tick)
-    write_table(work.duplicates, same, key)
     with run.scratch(work) as room:
-        names, layouts = _spilled_layouts(room, shards)
+        seen, thumbs = _spilled(room, shards, "thumbnail", (SIDE, SIDE))
+        names, layouts = _spilled(room, shards, "layout", SHAPE)
+        with run.progress("find copies", 2 * len(seen)) as tick:
+            same = find_duplicates(seen, kept.set_index("pair_id").loc[seen, "sha256_image"].tolist(), thumbs, tick)
+        same = with_disagreement(same, names, layouts)
+        write_table(work.duplicates, same, key)
         with run.progress("find classes", 2 * len(names)) as tick:
             tau, mirror = settings["similarity"], settings["mirror"]
             classes = equivalence.classes_of(names, layouts, tau, mirror, near_classes, tick, run.join, room)
@@ -271,24 +273,24 @@ def group(
     )
     similarity = groups.groupby("equivalence_class")["similarity"]
     groups = groups.assign(radius=(1 - similarity.transform("min")).round(4), members=similarity.transform("size"))
-    groups = groups.merge(kept[["pair_id", "colours"]], "left", "pair_id")
+    groups = groups.merge(kept[["pair_id", "descriptor"]], "left", "pair_id")
     groups = groups.sort_values("pair_id", ignore_index=True)
     write_table(work.groups, groups, key, settings)
     return same, groups
 
 
-def _spilled_layouts(room: Scratch, shards: list[Shard]) -> tuple[list[str], np.ndarray]:
-    """The ids of the pairs with a layout, and their layouts in the same order, in a file: (n, 36, 48, 2) uint8, memory-mapped."""
+def _spilled(room: Scratch, shards: list[Shard], column: str, shape: tuple[int, ...]) -> tuple[list[str], np.ndarray]:
+    """The ids of the pairs that have this column, and a file of it, memory-mapped: (n, *shape) uint8 in the same order."""
     names: list[str] = []
-    with open(room.folder / "layouts.bin", "wb") as f:
-        for part in read_parts([s.part for s in shards], ["pair_id", "layout", "error"]):
-            part = [row for row in part.to_pylist() if row["error"] is None and row["layout"] is not None]
+    with open(room.folder / f"{column}.bin", "wb") as f:
+        for part in read_parts([s.part for s in shards], ["pair_id", column, "error"]):
+            part = [row for row in part.to_pylist() if row["error"] is None and row[column] is not None]
             names += [row["pair_id"] for row in part]
-            f.write(b"".join(row["layout"] for row in part))
+            f.write(b"".join(row[column] for row in part))
     if not names:
-        return names, np.zeros((0, *SHAPE), np.uint8)
-    room.publish("layouts.bin")
-    return names, np.memmap(room.folder / "layouts.bin", np.uint8, "r", shape=(len(names), *SHAPE))
+        return names, np.zeros((0, *shape), np.uint8)
+    room.publish(f"{column}.bin")
+    return names, np.memmap(room.folder / f"{column}.bin", np.uint8, "r", shape=(len(names), *shape))
 
 
 def build_selection(

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from curation.photo_similarity import LENGTH
 from curation.rules import RULES, RuleError, Selection, Settings, count_by_reason, select
 from curation.scores import SCORES
 
@@ -20,14 +21,17 @@ def duplicates(*rows) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["first", "second", "relation", "similarity"])
 
 
+def photo(value) -> bytes:
+    """A descriptor; those 8 apart (of 255) are of different photos."""
+    return np.full(LENGTH, value, np.uint8).tobytes()
+
+
 def groups(**classes) -> pd.DataFrame:
     """groups(x="abc") puts the pairs a, b, c into class x, each less similar to it than the one before."""
     rows = [
-        (p, name, name, 1 - i / 100, np.full((6, 8, 3), 20 * i, np.uint8).tobytes())
-        for name, members in classes.items()
-        for i, p in enumerate(members)
+        (p, name, name, 1 - i / 100, photo(20 * i)) for name, members in classes.items() for i, p in enumerate(members)
     ]
-    return pd.DataFrame(rows, columns=["pair_id", "equivalence_class", "representative", "similarity", "colours"])
+    return pd.DataFrame(rows, columns=["pair_id", "equivalence_class", "representative", "similarity", "descriptor"])
 
 
 def reasons(selection: Selection) -> dict[str, list[str]]:
@@ -109,7 +113,7 @@ def test_a_duplicate_names_the_pair_that_is_kept_and_how_they_are_alike():
     assert (faults["c"][0].reason, faults["c"][0].score, faults["c"][0].detail) == (
         "near_duplicate",
         0.97,
-        "same photo, mirrored as a",
+        "same photo as a, mirrored",
     )
 
 
