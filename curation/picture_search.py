@@ -9,14 +9,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from curation.alignment import WHOLE, align, correlation, detail, tiles
+from curation.engine.local import in_threads
 from curation.hash_index import HashIndex
 from curation.perceptual_hash import BITS, SIDE, SPANS, WINDOWS, agreement, cosines, hashes, mirrored, signatures
 
@@ -60,7 +58,7 @@ def find_alike(
         return len(pictures)
 
     blocks = [slice(at, min(at + BLOCK, u)) for at in range(0, u, BLOCK)]
-    for done in _in_threads(describe, blocks):
+    for done in in_threads(describe, blocks):
         tick(done)
     busy = np.flatnonzero(~flat)
     index = HashIndex(whole[:, busy].ravel())
@@ -79,7 +77,7 @@ def find_alike(
         return block.stop - block.start, _confirmed(thumbs, rows, i, j, mirror, WINDOWS[window])
 
     found: list[Found] = []
-    for done, some in _in_threads(search, blocks):
+    for done, some in in_threads(search, blocks):
         found += some
         tick(done)
     return flat, found
@@ -134,9 +132,3 @@ def _compare(first: np.ndarray, second: np.ndarray, guess: np.ndarray) -> tuple[
 def _halved(pictures: np.ndarray) -> np.ndarray:
     """(m, 48, 48) -> (m, 24, 24) float64, means of 2x2."""
     return pictures.reshape(-1, SIDE // 2, 2, SIDE // 2, 2).mean((2, 4))
-
-
-def _in_threads(function: Callable, jobs: Iterable) -> Iterator:
-    """Results in the order of the jobs; NumPy leaves the interpreter to others while it works."""
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        yield from pool.map(function, jobs)
