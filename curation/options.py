@@ -198,11 +198,11 @@ def takes(**bundles: type) -> Callable[[Callable], Callable]:
     """Decorate a command: each parameter named in `bundles` becomes the options of that bundle."""
 
     def decorate(command: Callable) -> Callable:
-        hints = get_type_hints(command, include_extras=True)
         parameters, annotations = [], {}
-        for parameter in inspect.signature(command).parameters.values():
+        # not get_type_hints: in Python 3.10 it hides what belongs to a parameter whose default is None, and arguments turn into options
+        for parameter in inspect.signature(command, eval_str=True).parameters.values():
             if parameter.name not in bundles:
-                parameters.append(parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[parameter.name]))
+                parameters.append(parameter.replace(kind=parameter.KEYWORD_ONLY))
         for bundle in bundles.values():
             hints_of = get_type_hints(bundle, include_extras=True)
             for field in fields(bundle):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import inspect
 import os
 import posixpath
 import re
@@ -361,10 +362,11 @@ def read_ahead(base: Place, batches: list[list[str]]) -> Iterator[Place | Fetche
 @lru_cache(maxsize=64)
 def _file_system(root: str, process: int) -> Any:
     """One a process and bucket: fsspec would make another, with connections of its own, for each thread."""
-    from fsspec.core import url_to_fs
+    from fsspec.core import get_filesystem_class, url_to_fs
 
     options: dict[str, Any] = {"use_listings_cache": False}  # what was listed before, others may have changed
-    if root.startswith("s3"):
+    known = inspect.signature(get_filesystem_class(root.partition("://")[0]).__init__).parameters
+    if "max_concurrency" in known:
         options["max_concurrency"] = 1  # else s3fs asks for the size of each file before it asks for the file
     return url_to_fs(f"{root}/", **options)[0]
 

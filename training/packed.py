@@ -260,6 +260,7 @@ def _decode(
 ) -> tuple[np.ndarray, np.ndarray] | str:
     from curation.decode import PairError, label_at, photo_at
     from curation.manifest import ManifestError
+    from curation.place import PlaceError
 
     kind, relative = "photo", row.image
     try:
@@ -273,6 +274,8 @@ def _decode(
         return f"{kind}: {error}: {relative}"
     except ManifestError as error:
         return str(error)
+    except PlaceError as error:  # no pair's fault: the store that the manifest names cannot be reached
+        raise DataError(str(error)) from None
     return f"{kind} changed since the manifest was written: {relative}"
 
 

@@ -304,6 +304,24 @@ def test_data_that_has_moved(data, tmp_path):
     assert data.left() == [data.pack().key]
 
 
+def test_data_behind_a_url(data, monkeypatch):
+    fsspec = pytest.importorskip("fsspec", reason="no fsspec: pip install 'pair-curation[cluster]'")
+    expected = contents(data.pack().folder)
+    fsspec.filesystem("memory").put(str(data.folder), "/far/data", recursive=True)
+    data.recipe["data"] = "memory://far/data"
+    data.rows = [{k: str(v).replace("../data", "memory://far/data") for k, v in row.items()} for row in data.rows]
+    assert contents(data.pack(cache=data.cache / "far").folder) == expected
+    data.rows[0]["image"] = "memory://far/data/../other/p0.png"
+    data.pack(cache=data.cache / "outside")
+    assert "lies outside the data set memory://far/data" in data.said[0]
+
+    def refuse(*_, **__):
+        raise ConnectionError("no answer")
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "cat_file", refuse)
+    assert "cannot be read: no answer" in data.refused(cache=data.cache / "refused")
+
+
 def test_a_disk_without_room(data, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**6, 10**6, 1000))
     said = data.refused(size=(640, 480))
