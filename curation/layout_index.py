@@ -175,7 +175,7 @@ def make(
     scratch.publish("about.json")
     write.array("rows", rows)
     present = np.zeros(256, bool)
-    for some in over(classes_of, _blocks(scratch, n, 16 * BLOCK)):
+    for some in over(classes_of, _blocks(scratch, n, BLOCK)):
         present |= some
     write.array("classes", np.flatnonzero(present))
     index = opened(scratch.key)

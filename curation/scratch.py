@@ -15,6 +15,8 @@ from pathlib import Path
 from curation.place import Place, RemotePlace, place
 from curation.workspace import atomic, digest
 
+_own: dict[str, Path] = {}  # those that this process writes need no copies here
+
 
 class Scratch:
     """A folder to write to, and its `key`, by which jobs find it."""
@@ -39,9 +41,12 @@ def scratch(beside: Place | None = None, far: bool = False) -> Iterator[Scratch]
     remote = isinstance(beside, RemotePlace)
     with tempfile.TemporaryDirectory(dir=None if remote else beside, prefix="scratch-") as folder:
         shared = beside / Path(folder).name if remote and far else Path(folder)
+        room = Scratch(Path(folder), shared)
+        _own[room.key] = room.folder
         try:
-            yield Scratch(Path(folder), shared)
+            yield room
         finally:
+            del _own[room.key]
             if isinstance(shared, RemotePlace):
                 for file in shared.iterdir():
                     file.unlink(missing_ok=True)
@@ -49,6 +54,8 @@ def scratch(beside: Place | None = None, far: bool = False) -> Iterator[Scratch]
 
 def here(key: str, name: str) -> Path:
     """A file of a scratch on the machine of the worker that asks."""
+    if key in _own:
+        return _own[key] / name
     shared = place(key)
     if not isinstance(shared, RemotePlace):
         return shared / name

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -259,3 +260,23 @@ def test_selections_nest_there_as_here(both):
     _, selection = stages.build_selection(run, work, both.there / "manifests", Settings(1))
     assert set(selection.kept) > set(read_manifest(both.there / "manifests/selection2.csv").pairs["pair_id"])
     assert not (both.there / "manifests/selection1.parquet").exists()
+
+
+def test_workers_that_share_nothing_but_the_bucket_do_the_same(both, tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed", reason="no Dask: pip install 'pair-curation[cluster]'")
+    from curation.engine.cluster import connected
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(stages, "WORTH_SENDING", 1)  # so few pairs would be compared here
+    options = {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": ":0"}
+    sent = []
+    with distributed.LocalCluster(**options) as cluster, connected(cluster.scheduler_address, 2, print) as workers:
+        run = stages.Run(quiet=True, cluster=workers)
+        monkeypatch.setattr(workers, "map", lambda f, jobs, send=workers.map: sent.append(f.__name__) or send(f, jobs))
+        work = stages.index(run, both.there / "work-far", both.there / "pairs")
+        stages.build_selection(run, work, both.there / "manifests-far", Settings(), judge="plain")
+    assert {"measure_shard", "judge_part", "describe", "look_up"} <= set(sent)
+    for name in ("selection2.csv", "selection2.rejected.csv", "selection2.json"):
+        assert (both.there / "manifests-far" / name).read_bytes() == (both.there / "manifests" / name).read_bytes()
+    assert not [name for name in (both.there / "work-far").files() if name.startswith("scratch")]
+    assert not [folder for folder in tmp_path.iterdir() if folder.name.startswith("pair-curation")]
