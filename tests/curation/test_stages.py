@@ -1,6 +1,12 @@
 """The stages in their order: what each leaves, and what a later run with other settings makes of it."""
 
-from curation import stages
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from curation import measure, stages
 
 
 def test_the_judge_is_remembered_and_what_it_said_goes_with_it(planted_data, tmp_path):
@@ -44,3 +50,24 @@ def test_near_classes_are_remembered_until_they_are_forgotten(planted_data, tmp_
     assert all_one["equivalence_class"].nunique() < apart["equivalence_class"].nunique()
     assert stages.group(run, work)[1].equals(all_one)
     assert stages.group(run, work, near=[""])[1].equals(apart)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    mean=st.sampled_from([2, 8, 64]), most=st.integers(3, 70), workers=st.sampled_from([1, 2]), seed=st.integers(0, 99)
+)
+def test_classes_and_copies_do_not_depend_on_shards_workers_or_the_order_of_the_pairs(
+    mean, most, workers, seed, curated, planted_data, tmp_path_factory
+):
+    folder = tmp_path_factory.mktemp("shards")
+    rows = [(p.pair_id, p.image, p.label) for p in stages.read_pairs(curated.work) if p.label]
+    random.Random(seed).shuffle(rows)
+    (folder / "pairs.csv").write_text("pair_id,image,label\n" + "".join(f'"{a}","{b}","{c}"\n' for a, b, c in rows))
+    run = stages.Run(workers=workers, quiet=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "SHARD_MEAN", mean)
+        patch.setattr(measure, "SHARD_MOST", most)
+        work = stages.index(run, folder / "work", folder / "pairs.csv", root=planted_data)
+        assert len(stages.measure(run, work)) >= len(rows) // most
+        duplicates, groups = stages.group(run, work)
+    assert duplicates.equals(curated.duplicates) and groups.equals(curated.groups)
