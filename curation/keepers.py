@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from curation.photo_similarity import LENGTH, TAU_PHOTO, representatives, similarity
+from curation.photo_similarity import LENGTH, TAU_PHOTO, difference, representatives, similarity
 
 KEEPERS = ("clean", "largest", "sharpest", "first")  # which of two stays: the first word that tells them apart decides
 SAME_PHOTO = {"exact": ", byte for byte", "same": "", "mirrored": ", mirrored", "cropped": ", cropped"}
@@ -131,11 +131,11 @@ def class_surplus(
         photos = np.frombuffer(b"".join(members["descriptor"]), np.uint8).reshape(len(ids), LENGTH)
         better = _better(photos, np.array([rank[p] for p in ids])) if copies else {}
         left = np.array([i for i in range(len(ids)) if i not in better])
-        kept = left if k is None else left[representatives(photos[left], k)]
+        kept = left if k is None else np.sort(left[representatives(photos[left], k)])
         stays = set(kept.tolist())
         near = np.full(len(ids), -1)
         if k is not None and len(left) > k:
-            near = kept[np.stack([similarity(photos, photos[i]) for i in kept]).argmax(0)]
+            near = kept[np.stack([difference(photos, photos[i]) for i in kept]).argmin(0)]
         layout = members["similarity"].to_numpy()
         for i, pair_id in enumerate(ids):
             if i in stays:

@@ -44,13 +44,18 @@ def describe(photo: np.ndarray) -> np.ndarray:
     return np.concatenate([colours.ravel(), steep.astype(np.uint8)])
 
 
-def similarity(descriptors: np.ndarray, one: np.ndarray) -> np.ndarray:
-    """(n, LENGTH) and (LENGTH,) uint8 -> (n,) float64 in [0, 1]."""
-    difference = np.empty(len(descriptors), np.int64)
+def difference(descriptors: np.ndarray, one: np.ndarray) -> np.ndarray:
+    """(n, LENGTH) and (LENGTH,) uint8 -> (n,) int64: sum of absolute differences."""
+    found = np.empty(len(descriptors), np.int64)
     for at in range(0, len(descriptors), AT_ONCE):
         some = descriptors[at : at + AT_ONCE]
-        difference[at : at + AT_ONCE] = (np.maximum(some, one) - np.minimum(some, one)).sum(1, dtype=np.int64)
-    return np.maximum(1 - difference / (LENGTH * FARTHEST), 0)
+        found[at : at + AT_ONCE] = (np.maximum(some, one) - np.minimum(some, one)).sum(1, dtype=np.int64)
+    return found
+
+
+def similarity(descriptors: np.ndarray, one: np.ndarray) -> np.ndarray:
+    """(n, LENGTH) and (LENGTH,) uint8 -> (n,) float64 in [0, 1]."""
+    return np.maximum(1 - difference(descriptors, one) / (LENGTH * FARTHEST), 0)
 
 
 def representatives(descriptors: np.ndarray, k: int) -> list[int]:
@@ -61,11 +66,10 @@ def representatives(descriptors: np.ndarray, k: int) -> list[int]:
     n = len(descriptors)
     total = descriptors.sum(0, dtype=np.int64)
     middle = ((2 * total + n) // (2 * n)).astype(np.uint8)
-    chosen = [int(similarity(descriptors, middle).argmax())]
-    nearest = similarity(descriptors, descriptors[chosen[0]])
-    nearest[chosen[0]] = np.inf
+    chosen = [int(difference(descriptors, middle).argmin())]
+    nearest = np.full(n, np.iinfo(np.int64).max)
     while len(chosen) < min(k, n):
-        chosen.append(int(nearest.argmin()))
-        nearest = np.minimum(nearest, similarity(descriptors, descriptors[chosen[-1]]))
-        nearest[chosen] = np.inf
+        nearest = np.minimum(nearest, difference(descriptors, descriptors[chosen[-1]]))
+        nearest[chosen] = -1
+        chosen.append(int(nearest.argmax()))
     return chosen

@@ -2,7 +2,7 @@
 
 1. Hashes of each photo's WINDOWS are looked up among those of all photos and of their mirror images.
 2. The cosines behind the bits must agree; that sifts out three of four.
-3. At half size, a few steps of alignment must find a part in which the details agree.
+3. At half size, the whole or, after a few steps of alignment, a part must agree in its details.
 4. At full size, the details must agree as only those of one photo do: in all of it, in the part that is found, or, where a mark was put
    on the photo, in most of its tiles.
 """
@@ -21,13 +21,13 @@ from curation.perceptual_hash import BITS, SIDE, SPANS, WINDOWS, agreement, cosi
 LEAST_DETAIL = 1.0  # grey levels, at half size: a photo with less is flat and says nothing
 LEAST_ALIKE = 0.85  # agreement of cosines, and of details at half size; below that none is the same
 LEAST_CORRELATION = (
-    0.96  # of details; copies lie above 0.98, different photos below 0.91, other tones and noise below 0.95
+    0.97  # of details; copies lie above 0.98, other photos below 0.91, other tones and noise below 0.965
 )
-LEAST_MARKED, LEAST_TILE, WORST_TILE = (
-    0.85,
-    0.96,
-    0.6,
-)  # with a mark on it: in all of it, in half and in nine tenths of its tiles
+LEAST_MARKED = 0.85  # of details, where a mark was put on the photo
+LEAST_TILE, WORST_TILE = 0.97, 0.3  # then half of the tiles agree so well, and nine tenths so well
+MOST_CANDIDATES = (
+    32  # of a photo that are aligned; more than a few pass the second step only where there are crowds of copies
+)
 BLOCK, COUPLES = 512, 256  # photos hashed, couples aligned at once
 ROUGH_STEPS, FINE_STEPS = 3, 4
 
@@ -72,7 +72,8 @@ def find_alike(
         mirror, j = other >= len(busy), busy[other % len(busy)]
         theirs = signature[j]
         theirs = np.where(mirror[:, None], mirrored(theirs), theirs)
-        good = agreement(signatures(ours)[i, window], theirs) >= LEAST_ALIKE
+        good = np.flatnonzero(agreement(signatures(ours)[i, window], theirs) >= LEAST_ALIKE)
+        good = good[np.arange(len(good)) - np.searchsorted(i[good], i[good]) < MOST_CANDIDATES]
         i, j, mirror, window = mine[i[good]], j[good], mirror[good], window[good]
         return block.stop - block.start, _confirmed(thumbs, rows, i, j, mirror, WINDOWS[window])
 
@@ -103,7 +104,12 @@ def _confirmed(thumbs, rows, i, j, mirror, boxes) -> list[Found]:
         some = slice(start, start + COUPLES)
         first, second = thumbs[rows[i[some]]], thumbs[rows[j[some]]]
         second = np.where(mirror[some, None, None], second[:, :, ::-1], second)
-        rough, guess = align(_halved(first), _halved(second), boxes[some], ROUGH_STEPS)
+        half, half_too = _halved(first), _halved(second)
+        rough, guess = correlation(detail(half), detail(half_too)), np.tile(WHOLE, (len(first), 1))
+        other = np.flatnonzero(rough < LEAST_CORRELATION)
+        if len(other):
+            parted, guess[other] = align(half[other], half_too[other], boxes[some][other], ROUGH_STEPS)
+            rough[other] = np.maximum(rough[other], parted)
         near = np.flatnonzero(rough >= LEAST_ALIKE)
         if len(near):
             similarity, box = _compare(first[near], second[near], guess[near])
@@ -118,9 +124,11 @@ def _compare(first: np.ndarray, second: np.ndarray, guess: np.ndarray) -> tuple[
     whole = correlation(detail(first), detail(second))
     similarity = np.where(whole >= LEAST_CORRELATION, whole, 0)
     box = np.tile(WHOLE, (len(first), 1))
-    parted, where = align(first, second, guess, FINE_STEPS)
-    part = (similarity == 0) & (parted >= LEAST_CORRELATION)
-    similarity[part], box[part] = parted[part], where[part]
+    other = np.flatnonzero(similarity == 0)
+    if len(other):
+        parted, where = align(first[other], second[other], guess[other], FINE_STEPS)
+        part = parted >= LEAST_CORRELATION
+        similarity[other[part]], box[other[part]] = parted[part], where[part]
     for k in np.flatnonzero((similarity == 0) & (whole >= LEAST_MARKED)):
         tile = tiles(first[k : k + 1], second[k : k + 1])
         tile = tile[~np.isnan(tile)]

@@ -9,7 +9,12 @@ from curation.evidence.panel import Panel, Picture, percent
 from curation.evidence.plain import label_panel
 from curation.evidence.seen import SeenPair
 
-SAYS = {"exact": "the same file", "same": "the same photo", "mirrored": "the same photo, mirrored"}
+SAYS = {
+    "exact": "the same file",
+    "same": "the same photo",
+    "mirrored": "the same photo, mirrored",
+    "cropped": "the same photo, cropped",
+}
 
 
 def show(pair: SeenPair) -> Picture:
@@ -21,7 +26,9 @@ def show(pair: SeenPair) -> Picture:
     size = "" if pair.size is None or pair.size == (other.size or pair.size) else f", {pair.size[0]}x{pair.size[1]}"
     kept = "" if not size else f", {other.size[0]}x{other.size[1]}"
     rows = [(Panel(pair.display, f"{pair.pair_id}{size}"), Panel(other.display, f"{other.pair_id}{kept} (stays)"))]
-    if pair.ids is not None and other.ids is not None:
+    if pair.relation == "cropped":  # one label map does not lie over the other
+        rows.append((label_panel(pair), label_panel(other)))
+    elif pair.ids is not None and other.ids is not None:
         share = _agreement(pair.ids, other.ids, pair.relation == "mirrored")
         left, right = label_panel(pair), label_panel(other)
         rows.append((left, Panel(right.pixels, f"label map; the two agree on {percent(share)} of the pixels")))

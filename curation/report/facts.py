@@ -10,6 +10,7 @@ import pandas as pd
 
 from curation import evidence
 from curation.evidence import Picture, SeenPair
+from curation.keepers import LABELS_DISAGREE
 from curation.report.errors import ErrorKind, error_kinds
 from curation.report.shares import ClassShare, class_shares
 from curation.rules import RULES, STRUCTURAL, Fault, Rule, Selection, Settings, count_by_reason, select
@@ -19,6 +20,7 @@ from curation.workspace import Workspace, read_frame
 
 EXAMPLES, NEARLY, NOT_APPLIED = 8, 4, 4  # pairs shown of a reason: dropped, just kept, of a score that is not applied
 NEAR = 0.25  # of the threshold: a lower score is not "nearly" over
+DISAGREEING = 5  # couples with the same photo and other labels that are named
 CLASSES, MEMBERS = 6, 9  # equivalence classes shown, photos of each
 
 
@@ -87,6 +89,16 @@ class Strip:
 
 
 @dataclass(frozen=True)
+class Disagreements:
+    """Label maps of the same photo. compared: couples of which both have one; over: those that differ on more than LABELS_DISAGREE;
+    worst: (pair, pair, share) of those that differ most."""
+
+    compared: int
+    over: int
+    worst: list[tuple[str, str, float]]
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that the page says. coupled, structure: of coupling_matrix.table and class_table, None where no label map was judged."""
 
@@ -103,6 +115,7 @@ class Facts:
     errors: list[ErrorKind]
     coupled: pd.DataFrame | None
     structure: pd.DataFrame | None
+    disagreements: Disagreements
 
 
 def gather(
@@ -151,7 +164,15 @@ def gather(
         error_kinds(scores),
         coupled,
         structure,
+        _disagreements(duplicates),
     )
+
+
+def _disagreements(duplicates: pd.DataFrame) -> Disagreements:
+    compared = duplicates[duplicates["labels_disagree"].notna()]
+    over = compared[compared["labels_disagree"] > LABELS_DISAGREE]
+    worst = over.sort_values(["labels_disagree", "first", "second"], ascending=[False, True, True]).head(DISAGREEING)
+    return Disagreements(len(compared), len(over), _columns(worst, "first", "second", "labels_disagree"))
 
 
 def _funnel(scores: pd.DataFrame, selections: list[Selection]) -> list[Step]:

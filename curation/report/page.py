@@ -10,8 +10,9 @@ from curation import coupling_matrix
 from curation.class_words import pack
 from curation.evidence.marks import class_colours
 from curation.evidence.panel import Picture, percent
+from curation.keepers import LABELS_DISAGREE
 from curation.report.charts import histogram
-from curation.report.facts import Example, Facts, Histogram, Reason, Strip
+from curation.report.facts import Disagreements, Example, Facts, Histogram, Reason, Strip
 from curation.report.shares import MOST_SAMPLED
 from curation.report.words import Images, meter, name, table, text
 from curation.rules import STRUCTURAL
@@ -32,6 +33,7 @@ def page(facts: Facts, work: Workspace, command: str) -> str:
             for r in facts.reasons
             if r.examples or r.nearly
         ],
+        ("same-photo-other-labels", "Same photo, other labels", _disagreements(facts.disagreements)),
         ("equivalence-classes", "Equivalence classes", _classes(facts, work, images)),
         ("class-shares", "Class shares", _shares(facts)),
         ("coupled-classes", "Coupled classes", _coupled(facts, images)),
@@ -183,6 +185,24 @@ def _panels(picture: Picture, images: Images) -> str:
         )
     layout = "panels led" if any(panel.lead for panel in picture.panels) else "panels"
     return f'<div class="{layout}" style="--columns:{_columns(picture)}">{"".join(figures)}</div>'
+
+
+def _disagreements(found: Disagreements) -> str:
+    if not found.compared:
+        return ""
+    says = (
+        f"<p>{found.compared:,} {'couple' if found.compared == 1 else 'couples'} of pairs with the same photo can be compared, mirrored or "
+        "laid over each other where one is a part of the other. "
+    )
+    if not found.over:
+        return says + f"None of their label maps differ on more than {percent(LABELS_DISAGREE)} of the picture.</p>"
+    rows = [[name(first), name(second), text(percent(share))] for first, second, share in found.worst]
+    return (
+        f'{says}The label maps of <span class="over-text num">{found.over:,}</span> differ on more than '
+        f"{percent(LABELS_DISAGREE)} of the picture, not counting where borders run: one of the two is wrong there, and "
+        "label maps of photos that are there only once may be as wrong. Those that differ most:</p>"
+        + table([("pair", "wide"), ("pair", "wide"), ("differ on", "r")], rows)
+    )
 
 
 def _classes(facts: Facts, work: Workspace, images: Images) -> str:

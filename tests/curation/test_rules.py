@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from curation.photo_similarity import LENGTH
+from curation import keepers, photo_similarity
+from curation.photo_similarity import LENGTH, TAU_PHOTO
 from curation.rules import RULES, RuleError, Selection, Settings, count_by_reason, select
 from curation.scores import SCORES
 
@@ -122,11 +123,90 @@ def test_near_duplicates_obey_their_threshold():
     assert select(table(blur=[0, 0]), same, ALONE, Settings(1, {"near_duplicate": 0.97})).kept == ["a", "b"]
 
 
-def test_of_a_class_k_pairs_stay_the_nearest_and_those_whose_photos_differ_most():
+def test_of_a_class_the_photo_nearest_to_the_mean_stays_and_those_that_differ_most():
     selection = select(table(blur=[0] * 5), NONE, groups(a="abcde"), Settings(2, keep_per_class=2))
-    assert selection.kept == ["a", "e"]
-    fault = selection.faults["c"][0]
-    assert (fault.reason, fault.representative, fault.score) == ("equivalence_class", "a", pytest.approx(0.98))
+    assert selection.kept == ["a", "c"]  # c is the middle, a and e are as far from it
+    fault = selection.faults["e"][0]
+    assert (fault.reason, fault.representative, fault.score) == ("equivalence_class", "c", pytest.approx(0.96))
+    assert selection.faults["b"][0].representative == "a"  # as near as c, and before it
+
+
+def like(*values, name="a") -> pd.DataFrame:
+    """One class of pairs a, b, c ... whose photos are so light; up to 7 apart they are practically the same."""
+    rows = [(chr(97 + i), name, name, 1 - i / 100, photo(v)) for i, v in enumerate(values)]
+    return pd.DataFrame(rows, columns=["pair_id", "equivalence_class", "representative", "similarity", "descriptor"])
+
+
+def test_of_practically_the_same_photos_in_a_class_the_better_one_stays():
+    scores = table(blur=[0.3, 0.1, 0.2, 0.0])
+    selection = select(scores, NONE, like(50, 52, 54, 200), Settings(2))
+    assert selection.kept == ["b", "d"] and reasons(selection) == {"a": ["near_duplicate"], "c": ["near_duplicate"]}
+    fault = selection.faults["a"][0]
+    assert (fault.representative, fault.score, fault.threshold) == ("b", 1 - 2 / 32, TAU_PHOTO)
+    assert fault.detail == "practically the same photo as b, and practically the same label map"
+    assert select(scores, NONE, like(50, 52, 54, 200), Settings(1)).kept == list("abcd")
+    off = Settings(2, {"near_duplicate": None})
+    assert select(scores, NONE, like(50, 52, 54, 200), off).faults["b"][0].reason == "equivalence_class"
+    assert select(scores, NONE, like(50, 52, 54, 200), Settings(2, {"equivalence_class": None})).faults == {}
+
+
+def test_practically_the_same_photos_do_not_chain():
+    """Each is 6 from the next: b goes for a, and c, which is alike to b alone, stays."""
+    assert select(table(blur=[0, 0, 0]), NONE, like(50, 56, 62), Settings(2)).kept == ["a", "c"]
+
+
+def test_every_pair_dropped_from_a_class_names_one_that_is_kept():
+    rng = np.random.default_rng(0)
+    n = 26
+    scores = table(blur=rng.random(n).tolist(), label_error=[0.9 if i % 7 == 0 else 0.0 for i in range(n)])
+    for k in (1, 2, 3, 30):
+        selection = select(scores, NONE, like(*rng.integers(0, 255, n)), Settings(2, keep_per_class=k))
+        assert len(selection.kept) <= k
+        for faults in selection.faults.values():
+            assert faults[0].reason == "label_error" or faults[0].representative in selection.kept
+
+
+def test_reweighting_still_drops_practically_the_same_photos():
+    chosen = select(table(blur=[0] * 4), NONE, like(50, 52, 100, 200), Settings(2, keep_per_class=2, reweight=True))
+    assert chosen.kept == ["a", "c", "d"] and reasons(chosen) == {"b": ["near_duplicate"]}
+    assert chosen.weights == dict.fromkeys("acd", 2 / 3)
+
+
+def test_a_class_of_many_costs_each_of_it_no_more(monkeypatch):
+    """What is compared grows with the size of the class, not with its square."""
+    compared = []
+    difference = photo_similarity.difference
+
+    def count(descriptors, one):
+        compared.append(len(descriptors))
+        return difference(descriptors, one)
+
+    monkeypatch.setattr(photo_similarity, "difference", count)
+    n = 3000
+    photos = np.random.default_rng(0).integers(0, 255, (n, LENGTH), dtype=np.uint8)
+    ids = [f"{i:05d}" for i in range(n)]
+    members = pd.DataFrame(
+        {"pair_id": ids, "equivalence_class": "x", "similarity": 1.0, "descriptor": [p.tobytes() for p in photos]}
+    )
+    found = dict(keepers.class_surplus(members, ids, 3, {p: i for i, p in enumerate(ids)}, True))
+    assert len(found) == n - 3 and 0 < sum(compared) <= n * (keepers.MOST_COMPARED + 3)
+
+
+def test_identical_photos_are_one_whichever_was_compared():
+    """b and c equal a byte for byte; the clean one stays, though it was not compared with the third."""
+    star = duplicates(("a", "b", "exact", 1.0), ("a", "c", "exact", 1.0), ("a", "d", "same", 0.98))
+    selection = select(table(label_error=[0.9, 0.9, 0, 0], width=[320, 320, 320, 160]), star, ALONE, Settings(1))
+    assert selection.kept == ["c"]
+    assert [selection.faults[p][0].reason for p in "ab"] == ["exact_duplicate"] * 2
+    assert (selection.faults["d"][0].reason, selection.faults["d"][0].representative) == ("near_duplicate", "c")
+
+
+def test_a_copy_whose_label_map_differs_says_on_how_much():
+    same = duplicates(("a", "b", "same", 0.99), ("c", "d", "cropped", 0.99), ("e", "f", "exact", 1.0))
+    faults = select(table(blur=[0] * 6), same.assign(labels_disagree=[0.234, 0.01, np.nan]), ALONE, Settings(1)).faults
+    assert faults["b"][0].detail == "same photo as a; their label maps disagree on 23 % of it"
+    assert faults["d"][0].detail == "same photo as c, cropped"
+    assert faults["f"][0].detail == "same photo as e, byte for byte"
 
 
 def test_dropped_pairs_take_no_place_in_their_class():
