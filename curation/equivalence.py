@@ -56,8 +56,9 @@ def classes_of(
     if room is None:
         with scratch() as room:
             return classes_of(pair_ids, layouts, tau, mirror, near, tick, over, room)
-    rows, of_pair = _distinct(pair_ids, layouts.reshape(len(layouts), SLOTS))
-    index = make(room, _file_of(layouts, room), rows, tau, mirror, near, over, tick)
+    file = _file_of(layouts, room)
+    rows, of_pair = _distinct(pair_ids, np.memmap(room.folder / file, np.uint8, "r").reshape(-1, SLOTS))
+    index = make(room, file, rows, tau, mirror, near, over, tick)
     search = Representatives(index, over)
     representative = _representatives(search, np.bincount(of_pair), tick)
     tick(2 * (len(pair_ids) - len(rows)))
@@ -106,7 +107,7 @@ def _file_of(layouts: np.ndarray, room: Scratch) -> str:
 def _distinct(pair_ids: list[str], flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(n,) for each different layout the pair with the lowest id, in the order of a digest of the layout; (pairs,) which one each has.
 
-    The order is as good as random, and the same for the same layouts.
+    The order is as good as random, and the same for the same layouts. `flat` should be a mapping of its own: its pages leave memory with it.
     """
     digests = np.frombuffer(
         b"".join(hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in flat), ">u8"
