@@ -45,10 +45,12 @@ class Representatives:
 
         def jobs() -> Iterator[LookUp]:
             for mine, near in self._near(asked, among):
-                a, b = asked[mine], among[near]
+                a, b = asked[mine].astype(np.int32), among[near].astype(np.int32)  # a job may travel: half the bytes
                 places.append(mine)
                 yield LookUp(self.index.key, a, b, *((None, None) if rank is None else (rank[a], rank[b])))
 
+        if rank is not None:
+            rank = rank.astype(np.int32)
         found, far = np.full(len(asked), -1, np.int64), np.full(len(asked), np.inf, np.float32)
         for one, distance in self.over(look_up, jobs()):
             mine = places.popleft()
