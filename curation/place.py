@@ -10,17 +10,14 @@ password is refused, for URLs stand in tables, recipes and messages.
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import inspect
 import os
 import posixpath
 import re
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -156,7 +153,7 @@ class RemotePlace:
             if self.url.partition("://")[0] in OBJECT_STORES:
                 fs.put_file(str(file), path)
                 return
-            temporary = f"{posixpath.dirname(path)}/.{self.name}.{uuid.uuid4().hex}.tmp"
+            temporary = f"{posixpath.dirname(path)}/.{self.name}.{os.urandom(8).hex()}.tmp"
             try:
                 fs.put_file(str(file), temporary)
                 if fs.exists(path):  # HDFS does not rename over a file
@@ -282,7 +279,7 @@ def follow(start: Place, written: str) -> Place:
 def may_write(folder: Place) -> bool:
     """Whether files can be written into a folder, which need not exist yet."""
     if isinstance(folder, RemotePlace):
-        probe = folder / f".curate-{uuid.uuid4().hex}"
+        probe = folder / f".curate-{os.urandom(8).hex()}"
         try:
             with probe._reached("written") as (fs, path):
                 fs.pipe_file(path, b"")
@@ -397,6 +394,9 @@ def _check_protocol(protocol: str, url: str) -> None:
 
 
 def _stamp(info: dict[str, Any]) -> int:
+    import hashlib
+    from datetime import datetime, timezone
+
     for name in ("ETag", "md5Hash", "generation", "etag"):
         if info.get(name):
             return int.from_bytes(hashlib.blake2b(str(info[name]).encode(), digest_size=8).digest(), "big") >> 1
