@@ -57,7 +57,7 @@ class ScoreLine:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """Another pair with the same photo or the same layout. relation: exact, same, mirrored, or class."""
+    """Another pair with the same photo or the same layout. relation: exact, same, mirrored, cropped, or class."""
 
     pair_id: str
     relation: str
@@ -268,7 +268,7 @@ def _ratio(line: ScoreLine) -> float:
 
 
 def _listed(neighbours: list[Neighbour]) -> str:
-    words = {"exact": "byte for byte", "mirrored": "mirrored", "same": "", "class": ""}
+    words = {"exact": "byte for byte", "mirrored": "mirrored", "cropped": "cropped", "same": "", "class": ""}
     told = []
     for n in neighbours:
         facts = [f"{n.similarity:.3f}", words[n.relation], "kept" if n.kept else "dropped"]

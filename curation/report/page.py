@@ -195,11 +195,13 @@ def _disagreements(found: Disagreements) -> str:
         "laid over each other where one is a part of the other. "
     )
     if not found.over:
-        return says + f"None of their label maps differ on more than {percent(LABELS_DISAGREE)} of the picture.</p>"
+        return (
+            says + f"None of their label maps differ on more than {text(percent(LABELS_DISAGREE))} of the picture.</p>"
+        )
     rows = [[name(first), name(second), text(percent(share))] for first, second, share in found.worst]
     return (
         f'{says}The label maps of <span class="over-text num">{found.over:,}</span> differ on more than '
-        f"{percent(LABELS_DISAGREE)} of the picture, not counting where borders run: one of the two is wrong there, and "
+        f"{text(percent(LABELS_DISAGREE))} of the picture, not counting where borders run: one of the two is wrong there, and "
         "label maps of photos that are there only once may be as wrong. Those that differ most:</p>"
         + table([("pair", "wide"), ("pair", "wide"), ("differ on", "r")], rows)
     )

@@ -250,3 +250,11 @@ def test_nothing_was_learned_where_no_label_map_was_judged(curated, curated_phot
     assert set(learned.fits) == {"p12", "swapped"}
     assert learned.alike.shape == (4, 4) and np.array_equal(learned.alike, learned.alike.T, equal_nan=True)
     assert 0 <= learned.alike[0, 1] <= 1
+
+
+def test_label_maps_of_a_cropped_copy_are_shown_and_not_laid_over_each_other(seen):
+    """They show other parts of the photo, so a share of pixels that agree would mean nothing."""
+    copy = replace(seen["near_duplicate"], relation="cropped")
+    shown = evidence.show("near_duplicate", copy)
+    assert shown.says == "the same photo, cropped" and len(shown.rows) == 2
+    assert not any("agree" in panel.caption for panel in shown.panels)

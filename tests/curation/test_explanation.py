@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from curation import explanation
 from curation.cli import app
+from curation.duplicates import RELATIONS
 from curation.explanation import UnknownPairError, explain, pictures, print_explanation, safe_name, write_picture
 from curation.rules import Settings, select
 from curation.scores import SCORES
@@ -144,3 +145,11 @@ def test_open_never_fails_where_there_is_no_viewer(curated, monkeypatch):
 def test_curate_explain_works_on_photos_alone(curated_photos):
     told = curate("explain", "night", "--work", curated_photos.work.folder, "--set", "dark=0.5")
     assert told.exit_code == 0 and "night is dropped from Selection II: dark" in told.output
+
+
+def test_every_relation_of_copies_has_its_word(curated):
+    """Those the search knows, so that none stops `explain`."""
+    for relation in RELATIONS:
+        duplicates = curated.duplicates.assign(relation=relation)
+        explained = explain(curated.work, "p05", curated.scores, duplicates, curated.groups, Settings())
+        assert "the same photo: copy (1.000" in printed(explained)

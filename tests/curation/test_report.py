@@ -218,3 +218,17 @@ def test_the_command_to_repeat_is_one_that_works_on_photos_alone(curated, curate
     settings = Settings(2, {"blur": 0.5})
     assert command(curated.work, settings, []).startswith("curate build-selection --level 2 --data ")
     assert command(curated_photos.work, settings, []).startswith("curate report --level 2 --data ")
+
+
+def test_same_photos_whose_label_maps_differ_are_told_the_worst_first(curated, html, tmp_path):
+    assert "None of their label maps differ on more than 5&nbsp;% of the picture" in html
+    nasty = "<img onerror=alert(1)>"
+    duplicates = curated.duplicates.assign(labels_disagree=[0.3, np.nan])
+    duplicates = pd.concat([duplicates, duplicates.assign(first="p01", second=nasty, labels_disagree=[0.5, 0.04])])
+    page = write_report(
+        tmp_path / "r.html", curated.work, curated.scores, duplicates.reset_index(drop=True), curated.groups, Settings()
+    ).read_text(encoding="utf-8")
+    Page(page)
+    section = page.split('<section id="same-photo-other-labels">')[1].split("</section>")[0]
+    assert "3 couples" in section and re.search(r">2</span> differ on more than 5&nbsp;%", section)
+    assert section.index("50&nbsp;%") < section.index("30&nbsp;%") and nasty not in section
