@@ -44,7 +44,7 @@ class Part:
     """One part file to work on.
 
     features: their name. learn, simulate: pairs whose hash is below these are learned from, and made wrong. kept: where features lie
-    between the passes. judge, out: the judge's file, and the start of the names of what is said.
+    between the passes; empty: nowhere. judge, out: the judge's file, and the start of the names of what is said.
     """
 
     path: str
@@ -195,7 +195,9 @@ def _rows(part: Part) -> list[dict]:
 
 
 def _kept_features(part: Part) -> dict[str, np.ndarray]:
-    """What `describe_part` kept, by pair_id; empty where it kept nothing."""
+    """What `describe_part` kept, by pair_id; empty where it kept nothing or was not to keep anything (`part.kept` empty)."""
+    if not part.kept:
+        return {}
     try:
         kept = read_arrays(place(part.kept))
     except FileNotFoundError:
