@@ -171,7 +171,7 @@ def select(scores: pd.DataFrame, duplicates: pd.DataFrame, groups: pd.DataFrame,
     weights = {}
     if by_class and settings.reweight:
         for _, some in classes_of_at_least(settings.keep_per_class + 1, groups, set(kept)):
-            weights |= dict.fromkeys(some["pair_id"], settings.keep_per_class / len(some))
+            weights |= dict.fromkeys(some["pair_id"], settings.keep_per_class / len(some["pair_id"]))
     return Selection(settings, sorted(kept), {p: found[p] for p in sorted(found)}, dict(sorted(weights.items())))
 
 
