@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -316,6 +316,9 @@ def build_selection(
     scores = score(run, work, judge)
     duplicates, groups = group(run, work, tau, mirror, near)
     selection = rules.select(scores, duplicates, groups, settings)
+    write_table(
+        work.faults, _faults(selection), digest(inputs_of(work.scores), inputs_of(work.groups)), _facts(selection)
+    )
     manifest = write_manifest(
         out,
         rules.LEVELS[settings.level],
@@ -328,6 +331,22 @@ def build_selection(
         parquet,
     )
     return manifest, selection
+
+
+def _faults(selection: rules.Selection) -> pa.Table:
+    """A row for each reason against each pair, by pair, the first reason first."""
+    rows = [
+        {"pair_id": pair_id, **asdict(fault)}
+        for pair_id, faults in sorted(selection.faults.items())
+        for fault in faults
+    ]
+    return pa.Table.from_pylist(rows, _FAULTS)
+
+
+def _facts(selection: rules.Selection) -> dict:
+    settings = selection.settings
+    in_force = {reason: rule.threshold for reason, rule in settings.active().items() if rule.threshold is not None}
+    return asdict(settings) | {"thresholds": in_force, "kept": len(selection.kept)}
 
 
 def read_pairs(work: Workspace) -> list[Pair]:
@@ -357,6 +376,16 @@ def _label_space(asked: str | None, data: Place, implied: str | None) -> tuple[L
     return ids_as_found(), "no classes.json found, so any id is taken; --label-space to check them"
 
 
+_FAULTS = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("reason", pa.string()),
+        ("score", pa.float64()),
+        ("threshold", pa.float64()),
+        ("representative", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
 _PAIRS = pa.schema(
     [
         ("pair_id", pa.string()),

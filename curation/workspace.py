@@ -193,6 +193,10 @@ class Workspace:
         return self.folder / "duplicates.parquet"
 
     @property
+    def faults(self) -> Place:
+        return self.folder / "faults.parquet"
+
+    @property
     def evidence(self) -> Place:
         return self.folder / "evidence"
 

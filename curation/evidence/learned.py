@@ -34,9 +34,15 @@ def load_learned(work: Workspace, pair_ids: set[str]) -> Learned | None:
     file = next(iter(sorted(work.label_error.glob("*.npz"))), None)
     if file is None or not work.label_fit.exists():
         return None
+    return Learned(Judge.load(file), load_fits(work, pair_ids), _alike(work))
+
+
+def load_fits(work: Workspace, pair_ids: set[str]) -> dict[str, Fit]:
+    """How the label maps of these pairs fit, by pair_id. Needs WORK/label_fit.parquet."""
+    if not pair_ids:
+        return {}
     rows = read_frame(work.label_fit, filters=[("pair_id", "in", sorted(pair_ids))])
-    fits = {row.pair_id: Fit(row.kind, (row.shift_x, row.shift_y)) for row in rows.itertuples()}
-    return Learned(Judge.load(file), fits, _alike(work))
+    return {row.pair_id: Fit(row.kind, (row.shift_x, row.shift_y)) for row in rows.itertuples()}
 
 
 def _alike(work: Workspace) -> np.ndarray:

@@ -1,0 +1,138 @@
+"""Order: which pairs a reviewer gets, in which order, and for which reason each.
+
+Enters: a table. Leaves: candidates, the whole order at once, as arrays of positions and reasons; nothing is asked of a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.compute as pc
+
+from app.table import REASONS, Table
+from curation.verdicts import NO_REASON as PERSON
+
+ORDERS = {
+    "informative": "doubtful first: near the threshold, the reasons in turn",
+    "score": "worst first: by score",
+    "reason": "reason by reason, in the order of the rules",
+    "class": "by equivalence class",
+    "id": "by id",
+}
+KEPT = "kept"  # instead of a reason: the pairs that stay, the nearest to a threshold first
+MOST_READ = 20_000  # candidates of which more than the id is searched for a text
+NEARLY = 0.5  # of the threshold: pairs with a lower score are not worth a look for that reason
+FEWEST_NEARLY = 20  # pairs below the threshold that are shown for a reason, or as many as are above it
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """(n,) positions int32 and the reason of each, an index into REASONS, int8."""
+
+    positions: np.ndarray
+    reasons: np.ndarray
+
+
+def candidates(table: Table, reason: str | None = None, order: str = "informative", text: str = "") -> Candidates:
+    """All pairs worth a review, in order; each pair once.
+
+    reason: pairs dropped for it, and those nearly so; None: all that is dropped or nearly; KEPT: what stays. order: of ORDERS. text: only
+    pairs whose id, or what is said of them, contains it. Equal ones stand by id.
+    """
+    if order not in ORDERS:
+        raise ValueError(f'No order "{order}"; known: {", ".join(ORDERS)}.')
+    counts = table.counts()
+    if reason == KEPT:
+        found = _kept(table, [r for r in table.scores if table.in_force(r)])
+    elif reason is None:
+        lists = [_of_reason(table, r, order) for r in REASONS if counts.get(r) or table.in_force(r)]
+        found = _in_turn(lists) if order == "informative" else _joined(lists)
+    else:
+        found = _of_reason(table, reason, order)
+    keep = np.sort(np.unique(found.positions, return_index=True)[1])
+    found = Candidates(found.positions[keep].astype(np.int32), found.reasons[keep].astype(np.int8))
+    if order in ("class", "id"):
+        key = table.classes.of[found.positions] if order == "class" else found.positions
+        by = np.lexsort((found.positions, key))
+        found = Candidates(found.positions[by], found.reasons[by])
+    elif order == "score" and reason is None:
+        by = np.lexsort((found.positions, -np.nan_to_num(_scores(table, found), nan=1)))
+        found = Candidates(found.positions[by], found.reasons[by])
+    text = text.strip()
+    if text:
+        few = len(found.positions) <= MOST_READ
+        has = _mentions(table, found.positions, text.lower()) if few else _ids_with(table, found.positions, text)
+        found = Candidates(found.positions[has], found.reasons[has])
+    return found
+
+
+def _of_reason(table: Table, reason: str, order: str) -> Candidates:
+    dropped, score = table.dropped_for(reason)
+    positions, value = dropped, np.nan_to_num(score, nan=1.0)
+    distance = value  # without a threshold: the least similar first
+    if reason in table.scores:
+        all_of, threshold = table.scores[reason], table.thresholds[reason]
+        near = np.flatnonzero(
+            (all_of >= NEARLY * threshold) & (all_of < threshold) & table.error.is_null().to_numpy(zero_copy_only=False)
+        )
+        near = near[np.lexsort((near, -all_of[near]))][: max(FEWEST_NEARLY, len(dropped))]
+        positions, value = np.concatenate([dropped, near]), np.concatenate([value, all_of[near]])
+        distance = np.abs(_logit(value) - _logit(np.float32(threshold)))
+    by = np.lexsort((positions, distance if order == "informative" else -value))
+    return Candidates(positions[by], np.full(len(by), REASONS.index(reason), np.int8))
+
+
+def _joined(lists: list[Candidates]) -> Candidates:
+    none = Candidates(np.zeros(0, np.int32), np.zeros(0, np.int8))
+    lists = [none, *lists]
+    return Candidates(np.concatenate([c.positions for c in lists]), np.concatenate([c.reasons for c in lists]))
+
+
+def _in_turn(lists: list[Candidates]) -> Candidates:
+    """The first of each list, then the second of each ..."""
+    joined = _joined(lists)
+    by = np.argsort(np.concatenate([np.arange(len(c.positions)) for c in lists] or [np.zeros(0)]), kind="stable")
+    return Candidates(joined.positions[by], joined.reasons[by])
+
+
+def _kept(table: Table, reasons: list[str]) -> Candidates:
+    kept = np.flatnonzero(table.kept)
+    if not reasons:
+        return Candidates(kept, np.full(len(kept), REASONS.index(PERSON), np.int8))
+    distance = np.stack(
+        [_logit(np.float32(table.thresholds[r])) - _logit(np.nan_to_num(table.scores[r][kept])) for r in reasons]
+    )
+    nearest = distance.argmin(0)
+    by = np.lexsort((kept, distance.min(0)))
+    return Candidates(kept[by], np.array([REASONS.index(r) for r in reasons], np.int8)[nearest[by]])
+
+
+def _scores(table: Table, found: Candidates) -> np.ndarray:
+    values = np.full(len(found.positions), np.nan, np.float32)
+    for index in np.unique(found.reasons):
+        mine = found.reasons == index
+        if REASONS[index] in table.scores:
+            values[mine] = table.scores[REASONS[index]][found.positions[mine]]
+    return values
+
+
+def _mentions(table: Table, positions: np.ndarray, text: str) -> np.ndarray:
+    """(n,) bool: whether the id, a reason, its detail or the error of each pair contains the text."""
+
+    def said(position: int) -> str:
+        faults = table.faults(position)
+        words = [table.id(position), table.error[position].as_py() or "", *(f"{f.reason} {f.detail}" for f in faults)]
+        return " ".join(words).lower()
+
+    return np.array([text in said(int(p)) for p in positions], bool)
+
+
+def _ids_with(table: Table, positions: np.ndarray, text: str) -> np.ndarray:
+    """(n,) bool; of very many pairs only the ids are looked through."""
+    return pc.match_substring(table.ids.take(positions), text, ignore_case=True).to_numpy(zero_copy_only=False)
+
+
+def _logit(score: np.ndarray) -> np.ndarray:
+    share = np.clip(score, 1e-4, 1 - 1e-4)
+    return np.log(share / (1 - share))

@@ -1,0 +1,180 @@
+"""Table: all pairs of a work directory in columns of one order, with what the last selection says of each.
+
+Enters: WORK's scores.parquet, faults.parquet, groups.parquet. Leaves: columns by *position*, the place of a pair in ascending order of
+ids. Texts stay in Arrow's columns until one of them is shown, so a million pairs take some 300 MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.rules import RULES
+from curation.scores import SCORES
+from curation.workspace import Workspace, facts_of, inputs_of, source
+
+REASONS = [rule.reason for rule in RULES]
+NOBODY = -1  # position of a pair that is not there
+
+
+class TableError(ValueError):
+    """WORK does not hold what the app shows; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One reason against a pair. stands: position of the pair that stays in its place, or NOBODY."""
+
+    reason: str
+    score: float | None
+    threshold: float | None
+    stands: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Equivalence classes. of: (N,) int32 class of each pair, or NOBODY; order: (M,) int32 pairs class by class, the representative
+    first, then the most similar; start: (C + 1,) where in `order` each class begins; similarity: (N,) float32 to the representative."""
+
+    of: np.ndarray
+    order: np.ndarray
+    start: np.ndarray
+    similarity: np.ndarray
+
+    def members(self, name: int) -> np.ndarray:
+        return self.order[self.start[name] : self.start[name + 1]]
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        return np.diff(self.start)
+
+
+class Table:
+    """See the module. Made by `open_table`; never changes."""
+
+    def __init__(self, work: Workspace) -> None:
+        for file, made_by in ((work.scores, "curate score"), (work.faults, "curate build-selection --level 2")):
+            if not file.exists():
+                raise TableError(f"{file} does not exist yet. Run `{made_by}` for this work directory first.")
+        self.work = work
+        self.settings = facts_of(work.faults)
+        self.key = f"{inputs_of(work.scores)}-{inputs_of(work.faults)}"
+        stored = pq.read_schema(source(work.scores)).names
+        texts = ["pair_id", "image", "label", "error"]
+        numbers = ["width", "height", *(name for name in SCORES if name in stored)]
+        read = pq.read_table(source(work.scores, True), columns=[*texts, *numbers])
+        self.ids, self.image, self.label, self.error = (read[name].combine_chunks() for name in texts)
+        self.scores = {name: _floats(read[name]) for name in numbers[2:]}
+        self.size = np.stack([_floats(read[name]) for name in numbers[:2]], 1)
+        faults = pq.read_table(source(work.faults, True))
+        self._at = self.positions(faults["pair_id"])
+        self._reason = np.array([REASONS.index(r) for r in faults["reason"].to_pylist()], np.int8)
+        self._score, self._threshold = (_floats(faults[name]) for name in ("score", "threshold"))
+        self._stands, self._detail = (faults[name].combine_chunks() for name in ("representative", "detail"))
+        first = np.unique(self._at, return_index=True)
+        self.first_fault = np.full(len(self), NOBODY, np.int32)
+        self.first_fault[first[0]] = first[1]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def id(self, position: int) -> str:
+        return self.ids[int(position)].as_py()
+
+    def position(self, pair_id: str) -> int:
+        """Raises KeyError."""
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            if self.ids[middle].as_py() < pair_id:
+                low = middle + 1
+            else:
+                high = middle
+        if low == len(self) or self.ids[low].as_py() != pair_id:
+            raise KeyError(pair_id)
+        return low
+
+    def positions(self, pair_ids: Sequence[str] | pa.ChunkedArray) -> np.ndarray:
+        """(n,) int32; NOBODY for ids that are not there."""
+        found = pc.index_in(
+            pa.chunked_array(pair_ids) if isinstance(pair_ids, pa.ChunkedArray) else pa.array(pair_ids, pa.string()),
+            self.ids,
+        )
+        return _numbers(found.fill_null(NOBODY)).astype(np.int32)
+
+    @property
+    def kept(self) -> np.ndarray:
+        """(N,) bool: in the selection."""
+        return self.first_fault == NOBODY
+
+    def first_reason(self, position: int) -> str | None:
+        at = self.first_fault[position]
+        return None if at == NOBODY else REASONS[self._reason[at]]
+
+    def faults(self, position: int) -> list[Fault]:
+        """All reasons against a pair, the first one first."""
+        at = self.first_fault[position]
+        found = []
+        while at != NOBODY and at < len(self._at) and self._at[at] == position:
+            score, threshold = (None if np.isnan(v[at]) else float(v[at]) for v in (self._score, self._threshold))
+            stands = self._stands[int(at)].as_py()
+            found.append(
+                Fault(
+                    REASONS[self._reason[at]],
+                    score,
+                    threshold,
+                    self.position(stands) if stands else NOBODY,
+                    self._detail[int(at)].as_py() or "",
+                )
+            )
+            at += 1
+        return found
+
+    def dropped_for(self, reason: str) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the pairs with this reason among theirs, and (n,) float32 the score each has for it."""
+        mine = self._reason == REASONS.index(reason)
+        return self._at[mine], self._score[mine]
+
+    def counts(self) -> dict[str, int]:
+        """Pairs by their first reason, in the order of RULES; only those there are."""
+        first = self._reason[self.first_fault[self.first_fault != NOBODY]]
+        n = np.bincount(first, minlength=len(REASONS))
+        return {reason: int(n[i]) for i, reason in enumerate(REASONS) if n[i]}
+
+    @cached_property
+    def classes(self) -> Classes:
+        read = pq.read_table(source(self.work.groups), columns=["pair_id", "representative", "similarity"])
+        at, stands = self.positions(read["pair_id"]), self.positions(read["representative"])
+        there = (at != NOBODY) & (stands != NOBODY)
+        at, stands, similar = at[there], stands[there], _floats(read["similarity"])[there]
+        name = np.unique(stands, return_inverse=True)[1].astype(np.int32)
+        order = np.lexsort((at, -similar, at != stands, name))
+        of, similarity = np.full(len(self), NOBODY, np.int32), np.full(len(self), np.nan, np.float32)
+        of[at], similarity[at] = name, similar
+        start = np.concatenate([[0], np.cumsum(np.bincount(name))])
+        return Classes(of, at[order], start, similarity)
+
+    @cached_property
+    def thresholds(self) -> dict[str, float]:
+        """Threshold of each score in force, or the one its rule would have."""
+        usual = {rule.reason: rule.threshold for rule in RULES if rule.threshold is not None}
+        in_force = {name: value for name, value in self.settings.get("thresholds", {}).items() if value is not None}
+        return usual | in_force
+
+    def in_force(self, reason: str) -> bool:
+        return self.settings.get("thresholds", {}).get(reason) is not None
+
+
+def _numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    return (column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column).to_numpy(zero_copy_only=False)
+
+
+def _floats(column: pa.ChunkedArray) -> np.ndarray:
+    return _numbers(column.cast(pa.float32()))
