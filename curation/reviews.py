@@ -82,6 +82,11 @@ def check_reason(reason: str) -> str:
     raise ReviewError(f'No reason "{reason}"; the nearest is "{_nearest(reason, SCORED)}". Known: {_all(SCORED)}.')
 
 
+def unknown_reason(reason: str) -> str:
+    """The words that tell of a reason that no rule has, with the nearest one."""
+    return f'no reason "{reason}"; the nearest is "{_nearest(reason, REASONS)}". Known: {_all(REASONS)}.'
+
+
 def unknown_pairs(unknown: list[str]) -> str:
     """The line that tells of reviews left out because this data set lacks their pair."""
     return f"{len(unknown):,} reviewed pairs are not in this data set and are left out ({_named(unknown)})"
@@ -128,8 +133,7 @@ def _row(columns: list[str], cells: list[str], where: str) -> dict | None:
     if not row["pair_id"]:
         raise ReviewError(f"{where} has a verdict and no pair_id. Name the pair or remove the row.")
     if row["reason"] not in REASONS:
-        near = _nearest(row["reason"], REASONS)
-        raise ReviewError(f'{where}: no reason "{row["reason"]}"; the nearest is "{near}". Known: {_all(REASONS)}.')
+        raise ReviewError(f"{where}: {unknown_reason(row['reason'])}")
     return row | {"verdict": verdict, "when": _when(row["time"], where)}
 
 

@@ -38,6 +38,7 @@ class Rule:
 
 RULES = [
     Rule("unreadable", "the pair cannot be measured: a file is missing, damaged, or does not fit the other", 0),
+    Rule("person", "a person looked at the pair and dropped it", 1),
     Rule("exact_duplicate", "another pair has the same photo, byte for byte", 1),
     Rule("near_duplicate", "another pair has the same photo, re-encoded, resized, cropped or mirrored", 1, 0.95),
     Rule("label_error", "the label map does not fit the photo", 1, 0.5),
@@ -53,6 +54,7 @@ RULES = [
 ]
 STRUCTURAL = (
     "unreadable",
+    "person",
     "exact_duplicate",
     "near_duplicate",
     "equivalence_class",

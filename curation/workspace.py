@@ -200,6 +200,10 @@ class Workspace:
     def evidence(self) -> Place:
         return self.folder / "evidence"
 
+    @property
+    def decisions(self) -> Place:
+        return self.folder / "decisions.sqlite"
+
     def save(self) -> None:
         write_json(
             self.folder / "work.json",

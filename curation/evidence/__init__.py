@@ -43,6 +43,7 @@ __all__ = [
 
 PICTURES: dict[str, Callable[[SeenPair], Picture] | None] = {
     "unreadable": None,  # nothing was decoded; the error text says it all
+    "person": plain.show,
     "exact_duplicate": copies.show,
     "near_duplicate": copies.show,
     "label_error": label_error.show,
