@@ -1,0 +1,113 @@
+"""Opened: a work directory as the app has it open, once for all who look at it.
+
+Enters: the words after `--` on the command line. Leaves: the table, its pictures, the store of decisions and what is known of it. Without
+--work it is the demo data set, which is made at the first start.
+"""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.known import Known
+from app.pictures import Pictures
+from app.table import Table, TableError
+from curation.decisions import Decisions, open_decisions
+from curation.place import Place, place
+from curation.workspace import Workspace
+
+DEMO_DATA, DEMO_WORK, DEMO_OUT = Path("demo/landscapes"), Path("demo/work"), Path("demo/manifests")
+MANIFESTS = Path("data_manifests")
+PATIENCE = 2.0  # seconds a page waits for a busy database; what a reviewer clicked is kept in the browser meanwhile
+MAKERS = 2  # threads that make pictures ahead
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says. demo: no --work was named."""
+
+    work: Place
+    database: str | None
+    data_set: str | None
+    out: Place
+    compare: tuple[Place, ...]
+    demo: bool
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A work directory with all that pages ask for."""
+
+    work: Workspace
+    table: Table
+    pictures: Pictures
+    decisions: Decisions
+    known: Known
+    makers: ThreadPoolExecutor
+    out: Place
+
+
+def arguments(words: list[str]) -> Asked:
+    """What stands after `--`. Ends the program with a line on stderr where it is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="streamlit run app/review.py --",
+        description="Review rejected pairs in a browser. Without --work: the demo data set, made at the first start.",
+    )
+    parser.add_argument("--work", type=place, help="the work directory of a data set, as `curate` left it")
+    parser.add_argument("--database", help="postgresql://USER@HOST/NAME for a team; by default a file in WORK")
+    parser.add_argument(
+        "--data-set", help="what this data set is called in that database; by default the name of its folder"
+    )
+    parser.add_argument("--out", type=place, help="where manifests go that are built in the app")
+    parser.add_argument(
+        "--compare", type=place, nargs="+", default=[], help="folders of generated pictures, or runs, to compare"
+    )
+    said = parser.parse_args(words)
+    demo = said.work is None
+    out = said.out or (DEMO_OUT if demo else MANIFESTS)
+    return Asked(DEMO_WORK if demo else said.work, said.database, said.data_set, out, tuple(said.compare), demo)
+
+
+def open_work(asked: Asked) -> Opened:
+    """Open the tables and the store. Raises TableError, WorkspaceError, DecisionsError, each with what to do."""
+    work = Workspace.load(asked.work)
+    if work is None:
+        raise TableError(
+            f"{asked.work} is no work directory of curate. Name one with -- --work DIR, "
+            "or make it: curate build-selection --level 2 --data DATA --work DIR"
+        )
+    table = Table(work)
+    decisions = open_decisions(work, asked.database, asked.data_set, PATIENCE)
+    return Opened(work, table, Pictures(table), decisions, Known(decisions), ThreadPoolExecutor(MAKERS), asked.out)
+
+
+def stamp(asked: Asked) -> tuple[str, ...]:
+    """Changes when WORK is measured or selected again, so that what is open can be opened anew."""
+    work = Workspace.load(asked.work)
+    if work is None:
+        return ("",)
+    files = (work.scores, work.faults, work.groups)
+    return tuple(
+        f"{f.stat().st_mtime_ns}-{f.stat().st_size}" if isinstance(f, Path) and f.exists() else "" for f in files
+    )
+
+
+def make_demo(tick=lambda text: None) -> None:
+    """The demo data set with its selection, in the current directory."""
+    from curation import stages
+    from curation.demo.dataset import write_demo
+    from curation.rules import Settings
+    from curation.workspace import one_at_a_time
+
+    tick("drawing landscapes")
+    write_demo(DEMO_DATA, 240, 1, lambda done, total: None)
+    run = stages.Run(quiet=True)
+    with one_at_a_time(DEMO_WORK):
+        tick("measuring every pair")
+        work = stages.index(run, DEMO_WORK, DEMO_DATA)
+        stages.score(run, work)
+        tick("finding copies and equivalence classes")
+        for level in (0, 1, 2):
+            stages.build_selection(run, work, DEMO_OUT, Settings(level))
