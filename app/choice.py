@@ -67,7 +67,7 @@ class Choice:
         return members[np.lexsort((members, -self.table.classes.similarity[members], rank))]
 
     def toggled(self, position: int, keep: bool, verdicts: np.ndarray) -> tuple[list[int], list[int]]:
-        """A pair that is to stay, or to go -> positions to keep and to drop by name, that pair first.
+        """A pair that is to stay, or to go -> positions to keep and to drop by name; that pair stands last.
 
         Raises ValueError for a pair that is in no class, or that cannot be kept.
         """
@@ -79,7 +79,7 @@ class Choice:
             stands = [fault.stands for fault in self.table.faults(position)] if keep else []
             staying = staying[np.isin(staying, stands)]
         pinned = staying[verdicts[staying] != KEPT].tolist()
-        return ([position, *pinned], []) if keep else (pinned, [position])
+        return ([*pinned, position], []) if keep else (pinned, [position])
 
     def first(self, position: int, k: int, verdicts: np.ndarray) -> tuple[list[int], list[int]]:
         """The first k of the class of a pair stay, the others go -> positions to keep and to drop by name.

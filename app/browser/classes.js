@@ -88,7 +88,7 @@ class Classes extends Board {
     button.classList.toggle("stays", stays);
     button.classList.toggle("goes", !stays);
     button.setAttribute("aria-pressed", String(stays));
-    score.textContent = isRepresentative ? "stands for all" : facts && facts.similarity !== null ? facts.similarity.toFixed(2) : "";
+    score.textContent = isRepresentative ? "representative" : facts && facts.similarity !== null ? facts.similarity.toFixed(2) : "";
     state.textContent = this.whose(id) || (facts?.held ? "someone has it open" : facts?.faults[0] || "kept");
     return button;
   }
