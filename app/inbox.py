@@ -7,8 +7,10 @@ what a person must know when the database is busy or gone.
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import groupby
 from typing import Any
 
+from app.class_clicks import ClassClicks, TooManyError, is_class_click
 from app.clicks import decisions_of
 from app.opened import Opened
 from curation.verdicts import Decision, DecisionsError
@@ -22,28 +24,51 @@ class Inbox:
 
     def __init__(self, opened: Opened, reviewer: str) -> None:
         self.opened, self.reviewer = opened, reviewer
+        self.class_clicks = ClassClicks(opened.table, opened.known, reviewer)
         self._confirmed: OrderedDict[str, None] = OrderedDict()
+        self._refused = ""  # why what was clicked last is not stored at all
 
     def store(self, clicks: Any) -> tuple[list[Decision], str | None]:
-        """Store what is new, all of it or nothing -> those decisions, and what a person must know."""
+        """Store what is new, in order -> those decisions, and what a person must know. Neighbouring clicks on pairs go in together, all
+        of them or none; a click on a class goes in alone, since what it means depends on those before."""
         clicks = clicks if isinstance(clicks, list) else []
-        named = [c for c in clicks if isinstance(c, dict) and isinstance(c.get("uuid"), str)]
-        new = [c for c in named if c["uuid"] not in self._confirmed]
-        decisions, refused = decisions_of(new, self.opened.table, self.reviewer)
+        sent = [c for c in clicks if isinstance(c, dict) and isinstance(c.get("uuid"), str)]
+        new = [c for c in sent if c["uuid"] not in self._confirmed]
+        if new:
+            self._refused = ""
+        stored: list[Decision] = []
         try:
-            self.opened.decisions.add(decisions)
+            for in_class, some in groupby(new, is_class_click):
+                for batch in ([click] for click in some) if in_class else [list(some)]:
+                    self._add(batch, in_class, stored)
         except DecisionsError as error:
-            return [], str(error)
-        for uuid in (*(d.uuid for d in decisions), *refused):
-            self._confirmed[uuid] = None
-        while len(self._confirmed) > max(CONFIRMED, len(clicks)):
-            self._confirmed.popitem(last=False)
+            return stored, str(error)
+        finally:
+            while len(self._confirmed) > max(CONFIRMED, len(sent)):
+                self._confirmed.popitem(last=False)
+        return stored, None
+
+    def _add(self, batch: list[dict[str, Any]], in_class: bool, stored: list[Decision]) -> None:
+        """Raises DecisionsError; what was stored before that stands in `stored`."""
+        if in_class:
+            self.opened.known.refresh(at_once=True)
+            decisions = self._of_class(batch[0])
+        else:
+            decisions, _ = decisions_of(batch, self.opened.table, self.reviewer)
+        self.opened.decisions.add(decisions)
+        stored += decisions
+        self._confirmed.update(dict.fromkeys(click["uuid"] for click in batch))
         if decisions:
-            try:
-                self.opened.known.refresh(at_once=True)
-            except DecisionsError as error:
-                return decisions, str(error)
-        return decisions, None
+            self.opened.known.refresh(at_once=True)
+
+    def _of_class(self, click: dict[str, Any]) -> list[Decision]:
+        try:
+            return self.class_clicks.decisions(click)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return []  # nonsense, which is confirmed so that it is not sent for ever
+        except TooManyError as error:
+            self._refused = str(error)
+            return []
 
     def says(self, message: str | None) -> dict[str, Any]:
         """What every page tells its browser: whose clicks are taken, which are stored, and the message."""
@@ -51,5 +76,5 @@ class Inbox:
             "owner": f"{self.opened.decisions.data_set} {self.reviewer}",
             "reviewer": self.reviewer,
             "confirmed": list(self._confirmed),
-            "message": message and f"{message} {WAITS}",
+            "message": f"{message} {WAITS}" if message else self._refused or None,
         }

@@ -338,6 +338,7 @@ def test_the_environment_names_a_database_for_all_commands(empty_work, tmp_path,
 
 
 def test_a_remote_work_needs_a_database_to_write_and_has_no_decisions_without(empty_work, tmp_path):
+    pytest.importorskip("fsspec")
     empty_work.folder = place("memory://bucket/work")
     with pytest.raises(DecisionsError, match="Name one with --database postgresql"):
         open_decisions(empty_work)
