@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +102,8 @@ def _run(command: list[str], folder: Path) -> None:
     """Run as a user who is not root: PostgreSQL refuses to be run by root."""
     if os.getuid() == 0:
         command = ["runuser", "-u", "postgres", "--", *command]
-    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * START_S)
+    done = subprocess.run(
+        command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * START_S
+    )
     if done.returncode:
         raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
