@@ -142,6 +142,10 @@ class Table:
         mine = self._reason == REASONS.index(reason)
         return self._at[mine], self._score[mine]
 
+    def limits_of(self, reason: str) -> np.ndarray:
+        """(n,) float32: the threshold that each pair of `dropped_for` reached; NaN where the reason has none."""
+        return self._threshold[self._reason == REASONS.index(reason)]
+
     def counts(self) -> dict[str, int]:
         """Pairs by their first reason, in the order of RULES; only those there are."""
         first = self._reason[self.first_fault[self.first_fault != NOBODY]]
