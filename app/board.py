@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet  # its own class before Python 3.11
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.counts import Counts
+from app.counts import counts_of
 from app.opened import Opened
 from app.pictures import PictureError, data_url
-from app.score import Reviewed, Score
-from app.table import REASONS
-from curation.calibration import FEWEST, Worth, note
-from curation.reviews import SCORED, ReviewError, reviews_of
+from app.score import Reviewed, scores_of
+from curation.calibration import FEWEST, Worth
+from curation.reviews import ReviewError, reviews_of
 from curation.rules import RULES, Settings
 from curation.verdicts import DecisionsError
 
@@ -40,13 +40,12 @@ class Board:
     """Of one person in one browser. `before`: the board of the same person before WORK was selected again."""
 
     def __init__(self, opened: Opened, before: Board | None = None) -> None:
-        self.opened, self.counts = opened, Counts(opened.table)
-        self.scores = {r: Score(opened.table, r) for r in REASONS if r in SCORED and r in opened.table.scores}
+        self.opened, self.counts, self.scores = opened, counts_of(opened.table), scores_of(opened.table)
         self.last = self._last()
         tried = before.choices if before else {}
         self.choices = {r: tried.get(r, choice) for r, choice in self.last.items()}
         self.revision = before.revision + 1 if before else 1
-        self._acted: str | None = None
+        self._acted: str | None = before._acted if before else None
         self._told: dict[str, dict[str, Any]] = {}  # what the last calibration of a reason said
         self._pictures: OrderedDict[tuple, Future] = OrderedDict()
         self._reviewed: tuple[int, dict[str, Reviewed]] = (-1, {})
@@ -235,7 +234,7 @@ def _of(future: Future, seconds: float) -> tuple[Any, str]:
     """What was made, or why it could not be; neither while it is not done."""
     try:
         return future.result(seconds), ""
-    except TimeoutError:
+    except NotYet:
         return None, ""
     except (PictureError, ValueError, OSError) as error:
         return None, str(error) or type(error).__name__

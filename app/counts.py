@@ -11,7 +11,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +65,7 @@ class Counts:
         self.table, self.settings = table, last_settings(table)
         self._exact: OrderedDict[tuple, Future] = OrderedDict()
         self._decided: tuple[int, tuple[np.ndarray, np.ndarray]] | None = None
+        self._lock, self._pool = Lock(), ThreadPoolExecutor(1)
 
     @cached_property
     def last(self) -> Levels:
@@ -96,9 +98,10 @@ class Counts:
 
     def decided(self, verdicts: Mapping[str, Verdict], version: int) -> tuple[np.ndarray, np.ndarray]:
         """(N,) bool each: the pairs that people keep, and those that they drop."""
-        if self._decided is None or self._decided[0] != version:
-            self._decided = version, masks_of(self.table, verdicts)
-        return self._decided[1]
+        known = self._decided
+        if known is None or known[0] != version:
+            known = self._decided = version, masks_of(self.table, verdicts)
+        return known[1]
 
     def exact(self, thresholds: Mapping[str, float | None], verdicts: Mapping[str, Verdict]) -> Levels:
         """Kept pairs by level, by the rules themselves."""
@@ -107,21 +110,18 @@ class Counts:
             found[level] = len(select(*self._tables, replace(settings, level=level), verdicts).kept)
         return found
 
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(1)
-
     def _begun(self, thresholds: Mapping[str, float | None], verdicts: Mapping[str, Verdict], version: int) -> Future:
         """The exact counts, done or not."""
         key = tuple(sorted(thresholds.items())), version
-        if key not in self._exact or self._exact[key].cancelled():
-            if self._exact:
-                next(reversed(self._exact.values())).cancel()  # of thresholds that are over, unless it has begun
-            self._exact[key] = self._pool.submit(self.exact, thresholds, verdicts)
-            self._exact.move_to_end(key)
-            while len(self._exact) > REMEMBERED:
-                self._exact.popitem(last=False)
-        return self._exact[key]
+        with self._lock:
+            if key not in self._exact or self._exact[key].cancelled():
+                if self._exact:
+                    next(reversed(self._exact.values())).cancel()  # of thresholds that are over, unless it has begun
+                self._exact[key] = self._pool.submit(self.exact, thresholds, verdicts)
+                self._exact.move_to_end(key)
+                while len(self._exact) > REMEMBERED:
+                    self._exact.popitem(last=False)
+            return self._exact[key]
 
     @cached_property
     def _tables(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -180,6 +180,12 @@ class Counts:
             alone = self._copies["alike"]  # a pair that is dropped for that has no other fault
             out &= ~alone
         return int((~out).sum())
+
+
+@lru_cache(1)
+def counts_of(table: Table) -> Counts:
+    """The counts of a table, the same for all who look at it; the table before it is let go."""
+    return Counts(table)
 
 
 def masks_of(table: Table, verdicts: Mapping[str, Verdict]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,13 +6,14 @@ Enters: a table, and what people said about the reason of this name. Leaves: num
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
 
-from app.table import NOBODY, Table
+from app.table import NOBODY, REASONS, Table
 from curation.calibration import Calibration, Curve, Worth, calibrate, fit, worth
+from curation.reviews import SCORED
 
 BARS = 100  # of a histogram over 0..1, so that a threshold with two decimals lies between two of them
 FINE = 10_000  # scores have four decimals
@@ -96,3 +97,9 @@ class Score:
         seen = np.full(len(self._all), np.nan)
         seen[reviewed.at] = reviewed.drop
         return seen
+
+
+@lru_cache(1)
+def scores_of(table: Table) -> dict[str, Score]:
+    """The scores of a table that have a threshold, in the order of the rules; the same for all who look at it."""
+    return {r: Score(table, r) for r in REASONS if r in SCORED and r in table.scores}
