@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import MutableMapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet  # its own class before Python 3.11
 from dataclasses import dataclass, replace
@@ -91,7 +92,9 @@ class Board:
                 n, worth = self.scores[reason].above(choice.value), self.worth(reason)
                 found[reason] = f"rejects {n:,} of {len(self.scores[reason].order):,}"
                 if worth and worth.rejects:
-                    found[reason] += f"; {len(self.reviewed(reason))} reviews: precision {worth.precision:.2f} ({worth.doubt()})"
+                    found[reason] += (
+                        f"; {len(self.reviewed(reason))} reviews: precision {worth.precision:.2f} ({worth.doubt()})"
+                    )
         return found
 
     def reviewed(self, reason: str) -> Reviewed:
@@ -157,7 +160,13 @@ class Board:
     def _score(self, reason: str) -> dict[str, Any]:
         score, rule = self.scores[reason], RULE[reason]
         level = f"from Selection {'I' * rule.level}" if rule.level else "only when switched on"
-        return {"reason": reason, "says": rule.says, "level": level, "pairs": len(score.order), "bars": score.bars.tolist()}
+        return {
+            "reason": reason,
+            "says": rule.says,
+            "level": level,
+            "pairs": len(score.order),
+            "bars": score.bars.tolist(),
+        }
 
     def _facts(self, reason: str) -> dict[str, Any]:
         choice, worth = self.choices[reason], self.worth(reason)
@@ -224,6 +233,14 @@ class Board:
         return self._pictures[key]
 
 
+def board_in(state: MutableMapping[str, Any], opened: Opened) -> Board:
+    """The board of this browser; made anew, with the same thresholds, where WORK was selected again. state: what the browser's session holds."""
+    board = state.get("board")
+    if board is None or board.opened is not opened:
+        board = state["board"] = Board(opened, board)
+    return board
+
+
 def _drawn(opened: Opened, position: int, reason: str) -> tuple[bytes, str]:
     """Evidence, or where a reason has no picture of its own the photo."""
     found = opened.pictures.evidence(position, reason)
@@ -255,7 +272,13 @@ def _known(levels: dict[int, int | None]) -> dict[str, int | None]:
 
 
 def _worth(worth: Worth) -> dict[str, Any]:
-    return {"precision": worth.precision, "low": worth.low, "high": worth.high, "seen": worth.reviewed, "rejects": worth.rejects}
+    return {
+        "precision": worth.precision,
+        "low": worth.low,
+        "high": worth.high,
+        "seen": worth.reviewed,
+        "rejects": worth.rejects,
+    }
 
 
 def _says(worth: Worth) -> str:

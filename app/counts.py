@@ -7,6 +7,7 @@ MOST_EXACT pairs soon after it what the build itself would keep, worked out in a
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -76,7 +77,11 @@ class Counts:
         return dict.fromkeys(LEVELS) | known | {self.settings.level: int(self.table.kept.sum())}
 
     def under(
-        self, thresholds: Mapping[str, float | None], verdicts: Mapping[str, Verdict], version: int = 0, soon: bool = True
+        self,
+        thresholds: Mapping[str, float | None],
+        verdicts: Mapping[str, Verdict],
+        version: int = 0,
+        soon: bool = True,
     ) -> Counted:
         """Kept pairs under these thresholds: exact where that is known, else estimated.
 
@@ -91,6 +96,16 @@ class Counts:
             return Counted(future.result(), True, False)
         error = str(future.exception()) if future.done() else ""
         return Counted(self.estimate(settings, self.decided(verdicts, version)), False, not future.done(), error)
+
+    def soon(
+        self, seconds: float, thresholds: Mapping[str, float | None], verdicts: Mapping[str, Verdict], version: int = 0
+    ) -> Counted:
+        """As `under`, but waits for the exact counts for a while."""
+        end, counted = time.monotonic() + seconds, self.under(thresholds, verdicts, version)
+        while counted.pending and time.monotonic() < end:
+            time.sleep(0.02)
+            counted = self.under(thresholds, verdicts, version)
+        return counted
 
     def estimate(self, settings: Settings, decided: tuple[np.ndarray, np.ndarray]) -> Levels:
         """Kept pairs by level. decided: (N,) bool each, what people keep and drop."""
@@ -191,6 +206,8 @@ def counts_of(table: Table) -> Counts:
 def masks_of(table: Table, verdicts: Mapping[str, Verdict]) -> tuple[np.ndarray, np.ndarray]:
     """(N,) bool each: the pairs that people keep, and those that they drop; verdicts on pairs that the table lacks are passed over."""
     wanted, unwanted = np.zeros((2, len(table)), bool)
+    if not verdicts:
+        return wanted, unwanted
     for mask, pick in ((wanted, True), (unwanted, False)):
         at = table.positions([p for p, verdict in verdicts.items() if (verdict.verdict == KEEP) == pick])
         mask[at[at != NOBODY]] = True

@@ -14,6 +14,7 @@ if str(HERE.parent) not in sys.path:  # started from a checkout that is not inst
 PAGES = [
     ("queue", "Queue", ":material/photo_library:"),
     ("thresholds", "Thresholds", ":material/tune:"),
+    ("overview", "Overview", ":material/monitoring:"),
 ]
 
 

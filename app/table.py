@@ -123,7 +123,9 @@ class Table:
         at = self.first_fault[position]
         found = []
         while at != NOBODY and at < len(self._at) and self._at[at] == position:
-            score, threshold = (None if np.isnan(v[at]) else round(float(v[at]), 4) for v in (self._score, self._threshold))
+            score, threshold = (
+                None if np.isnan(v[at]) else round(float(v[at]), 4) for v in (self._score, self._threshold)
+            )
             stands = self._stands[int(at)].as_py()
             found.append(
                 Fault(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.board import Board
+from app.board import Board, board_in
 from app.browser import renderer
 from app.frame import opened_work, reviewer_name
 from curation.rules import RuleError
@@ -19,12 +19,16 @@ FILE = Path("thresholds.toml")  # where the app runs
 
 def main() -> None:
     opened, _ = opened_work(), reviewer_name()
-    board = st.session_state.get("board")
-    if board is None or board.opened is not opened:
-        st.session_state["board"] = Board(opened, board)
+    board_in(st.session_state, opened)
     with st.sidebar:
         st.number_input(
-            "Wanted precision of a calibration", 0.05, 1.0, 0.9, 0.05, key="wanted", help="Share of the rejected pairs that you would reject, too."
+            "Wanted precision of a calibration",
+            0.05,
+            1.0,
+            0.9,
+            0.05,
+            key="wanted",
+            help="Share of the rejected pairs that you would reject, too.",
         )
     _board()
 
@@ -46,7 +50,15 @@ def _buttons(board: Board) -> None:
                 write_thresholds(FILE, chosen, notes)
                 st.toast(f"Saved: {FILE.absolute()}")
             text = text_with_thresholds(FILE, chosen, notes)
-            st.download_button("Download", text, FILE.name, "application/toml", key="download", icon=":material/download:", on_click="ignore")
+            st.download_button(
+                "Download",
+                text,
+                FILE.name,
+                "application/toml",
+                key="download",
+                icon=":material/download:",
+                on_click="ignore",
+            )
         except (RuleError, OSError) as error:
             st.error(f"Not saved: {error}")
         if st.button("Back to the last selection", key="back", icon=":material/undo:", disabled=not board.moved):
