@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Thread
-from typing import Any
 
 from app.opened import Opened
 from curation.engine.errors import WorkersDied
 from curation.place import Place
-from curation.rules import RULES, Selection, Settings, count_by_reason
+from curation.rules import Selection, Settings, count_by_reason
 from curation.stages import Run, build_selection
 from curation.verdicts import DecisionsError, current
 from curation.workspace import one_at_a_time
@@ -57,7 +56,7 @@ class Building:
         self.settings = settings
         self.step, self.share, self.error = "reading what people decided", 0.0, ""
         self.manifest: Place | None = None
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[tuple[str, int, float | None]] = []
         self.kept, self.pairs = 0, 0
         self._thread = Thread(target=self._run, args=(opened,), daemon=True, name="build-selection")
         self._thread.start()
@@ -90,15 +89,7 @@ class Building:
         self.step, self.share = caption, done / total if total else 0.0
 
 
-def reason_rows(selection: Selection) -> list[dict[str, Any]]:
-    """What each reason dropped as the first one: a table's rows."""
-    active, says = selection.settings.active(), {rule.reason: rule.says for rule in RULES}
-    return [
-        {
-            "reason": reason,
-            "dropped": n,
-            "threshold": active[reason].threshold if reason in active else None,
-            "because": says[reason],
-        }
-        for reason, n in count_by_reason(selection).items()
-    ]
+def reason_rows(selection: Selection) -> list[tuple[str, int, float | None]]:
+    """What each reason dropped as the first one, and its threshold."""
+    active = selection.settings.active()
+    return [(r, n, active[r].threshold if r in active else None) for r, n in count_by_reason(selection).items()]

@@ -143,7 +143,7 @@ def calibrate(
         w = worth(curve, values, seen, float(values[best]))
         raise ReviewError(
             f"{reason}: no threshold is as precise as {wanted:g}; the best is {w.precision:.2f} (95 %: {w.low:.2f}-{w.high:.2f}) at "
-            f"{w.threshold:g}, which rejects {w.rejects:,} pairs. Ask for less with --precision, or review more pairs. {get}"
+            f"{w.threshold:g}, which rejects {w.rejects:,} pairs. Ask for a lower precision (--precision), or review more pairs. {get}"
         )
     lowest = enough[-1]
     below = float(values[lowest + 1]) if lowest + 1 < len(values) else 0.0

@@ -183,7 +183,7 @@ class Board {
       const now = levels.now[key], last = levels.last[key];
       const by = last === null ? null : now - last;
       const sign = by > 0 ? "+" : "−";
-      const told = last === null ? "not built yet" : by === 0 ? `as in the last selection` : `${sign}${count(Math.abs(by))} against the last selection, ${count(last)}`;
+      const told = last === null ? "not built yet" : by === 0 ? `as in the last selection` : `${sign}${count(Math.abs(by))} (last selection: ${count(last)})`;
       return make("div", { class: "level", "data-level": key }, make("div", { class: "name" }, `${name} keeps`),
         make("span", { class: "n" }, (exact && current ? "" : "≈ ") + count(now)), make("span", { class: "change" + (by > 0 ? " more" : by < 0 ? " less" : "") }, told));
     };
@@ -207,7 +207,7 @@ class Board {
     const fits = facts.value === value;
     const above = fits ? facts.above : rejected(card.score.bars, value);
     const share = card.score.pairs ? above / card.score.pairs : 0;
-    const lines = [on ? `rejects ${count(above)} of ${count(card.score.pairs)} (${percent(share)})` : `off; would reject ${count(above)} of ${count(card.score.pairs)}`];
+    const lines = [on ? `rejects ${above ? `${count(above)} of ${count(card.score.pairs)} (${percent(share)})` : `none of ${count(card.score.pairs)}`}` : `off; would reject ${count(above)} of ${count(card.score.pairs)}`];
     const worth = facts.worth;
     if (!facts.reviews) lines.push("no reviews yet");
     else if (!worth) lines.push(`${count(facts.reviews)} reviews, nothing above the threshold`);
