@@ -17,6 +17,7 @@ import curation
 from curation.options import (
     ClassOptions,
     DataOptions,
+    DecisionOptions,
     JudgeOptions,
     SelectionOptions,
     place_argument,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from curation.rules import Settings
     from curation.stages import Run
+    from curation.verdicts import Verdict
     from curation.workspace import Workspace
 
 app = typer.Typer(
@@ -139,12 +141,15 @@ def group(data: DataOptions, classes: ClassOptions, out: TableOut = None) -> Non
 
 
 @app.command("build-selection")
-@takes(selection=SelectionOptions, data=DataOptions, classes=ClassOptions, judge=JudgeOptions)
+@takes(
+    selection=SelectionOptions, data=DataOptions, classes=ClassOptions, judge=JudgeOptions, decisions=DecisionOptions
+)
 def build_selection(
     selection: SelectionOptions,
     data: DataOptions,
     classes: ClassOptions,
     judge: JudgeOptions,
+    decisions: DecisionOptions,
     out: Manifests = MANIFESTS,
     parquet: Annotated[
         bool,
@@ -164,8 +169,11 @@ def build_selection(
 
     Level 2, Selection II: also without strong backlight and monochrome photos, and at most k of each class of
     near-identical label maps.
+
+    What people decided about a pair wins over every rule; the column `by` says so.
     """
     from curation import stages
+    from curation.reviews import unknown_pairs
     from curation.rules import RULES
     from curation.summary import print_selection
 
@@ -176,9 +184,22 @@ def build_selection(
             typer.echo(f"{reason} rejects from level {level} on; this is level {selection.level}", err=True)
     _may_write(out)
     with _started(data) as (run, workspace):
+        decided = _decided(workspace, decisions)
         manifest, selected = stages.build_selection(
-            run, workspace, out, settings, classes.similarity, classes.mirror, judge.chosen, classes.near, parquet
+            run,
+            workspace,
+            out,
+            settings,
+            classes.similarity,
+            classes.mirror,
+            judge.chosen,
+            classes.near,
+            parquet,
+            decided,
         )
+        if len(decided) > len(selected.decided):
+            unknown = sorted(decided.keys() - selected.decided.keys())
+            typer.echo(f"curate: {unknown_pairs(unknown)}", err=True)
         if not data.quiet:
             print_selection(selected)
         if not selected.kept:
@@ -187,12 +208,15 @@ def build_selection(
 
 
 @app.command()
-@takes(selection=SelectionOptions, data=DataOptions, classes=ClassOptions, judge=JudgeOptions)
+@takes(
+    selection=SelectionOptions, data=DataOptions, classes=ClassOptions, judge=JudgeOptions, decisions=DecisionOptions
+)
 def report(
     selection: SelectionOptions,
     data: DataOptions,
     classes: ClassOptions,
     judge: JudgeOptions,
+    decisions: DecisionOptions,
     out: Annotated[Path, place_option("--out", help="Where the page goes: a file, or a folder.")] = Path("report.html"),
 ) -> None:
     """Everything about a selection on one page -> report.html. One file that loads nothing; also for photos alone.
@@ -210,6 +234,7 @@ def report(
     settings = _settings(selection)
     out = out if out.suffix.lower() in (".html", ".htm") else out / "report.html"
     with _started(data) as (run, workspace):
+        decided = _decided(workspace, decisions)
         scores = stages.score(run, workspace, judge.chosen)
         duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror, classes.near)
         made = facts_of(workspace.scores) | facts_of(workspace.groups)
@@ -217,16 +242,20 @@ def report(
         options += ["--no-mirror"] * (not made["mirror"])
         options += [word for text in made["near"] for word in ("--near", text)]
         options += ["--judge", made["judge"]] if made["judge"] != choose("auto") else []
-        _done(data.quiet, write_report(out, workspace, scores, duplicates, groups, settings, options))
+        options += _naming(decisions)
+        _done(data.quiet, write_report(out, workspace, scores, duplicates, groups, settings, options, decided))
 
 
 @app.command()
-@takes(selection=SelectionOptions, data=DataOptions, classes=ClassOptions, judge=JudgeOptions)
+@takes(
+    selection=SelectionOptions, data=DataOptions, classes=ClassOptions, judge=JudgeOptions, decisions=DecisionOptions
+)
 def explain(
     selection: SelectionOptions,
     data: DataOptions,
     classes: ClassOptions,
     judge: JudgeOptions,
+    decisions: DecisionOptions,
     pair_id: Annotated[
         str,
         typer.Argument(metavar="PAIR_ID", help="The pair: its id, or the path of its photo or label map below DATA."),
@@ -247,9 +276,10 @@ def explain(
 
     settings = _settings(selection)
     with _started(data) as (run, workspace):
+        decided = _decided(workspace, decisions)
         scores = stages.score(run, workspace, judge.chosen)
         duplicates, groups = stages.group(run, workspace, classes.similarity, classes.mirror, classes.near)
-        explained = explanation.explain(workspace, pair_id, scores, duplicates, groups, settings)
+        explained = explanation.explain(workspace, pair_id, scores, duplicates, groups, settings, decided)
         shown = explanation.pictures(workspace, explained)
         if not data.quiet:
             explanation.print_explanation(explained, shown)
@@ -261,10 +291,11 @@ def explain(
 
 
 @app.command()
-@takes(data=DataOptions, judge=JudgeOptions)
+@takes(data=DataOptions, judge=JudgeOptions, decisions=DecisionOptions)
 def sample(
     data: DataOptions,
     judge: JudgeOptions,
+    decisions: DecisionOptions,
     reason: Annotated[str, typer.Option("--reason", help="What to judge, e.g. backlight.", show_default=False)],
     n: Annotated[int, typer.Option("--n", help="Pairs to pick.", min=1)] = 40,
     reviews: Annotated[
@@ -279,11 +310,14 @@ def sample(
 ) -> None:
     """Pick the pairs to review for one reason, so that 40 clicks find its threshold -> sample.csv.
 
-    Around the threshold, and fewer the farther from it. Write into the column verdict: drop where the reason is right
+    Around the threshold, and fewer the farther from it; none for which that is decided already, in WORK or --reviews. Write into the column verdict: drop where the reason is right
     and the pair should go, keep where not, nothing where you cannot say. Then: curate calibrate sample.csv
     """
+    import pandas as pd
+
     from curation import review_sample, stages
-    from curation.reviews import check_reason, of_known_pairs, read_reviews, unknown_pairs
+    from curation.reviews import check_reason, of_known_pairs, read_reviews, reviews_of, unknown_pairs
+    from curation.verdicts import read_decisions
     from curation.workspace import write_csv
 
     with _explained():
@@ -300,7 +334,8 @@ def sample(
         done, unknown = of_known_pairs(done, scores["pair_id"])
         if unknown:
             typer.echo(f"curate: {unknown_pairs(unknown)}", err=True)
-        seen = done.loc[done["reason"] == reason, "pair_id"]
+        stored = reviews_of(read_decisions(workspace, decisions.database, decisions.data_set))
+        seen = pd.concat([some.loc[some["reason"] == reason, "pair_id"] for some in (done, stored)])
         table = review_sample.sample(values, reason, threshold, n, seen)
         write_csv(out, table)
         if not data.quiet:
@@ -317,14 +352,19 @@ def sample(
 
 
 @app.command()
-@takes(data=DataOptions, judge=JudgeOptions)
+@takes(data=DataOptions, judge=JudgeOptions, decisions=DecisionOptions)
 def calibrate(
     data: DataOptions,
     judge: JudgeOptions,
+    decisions: DecisionOptions,
     reviews: Annotated[
-        list[Path],
-        place_argument(metavar="REVIEWS...", help="CSV files with pair_id,reason,verdict.", show_default=False),
-    ],
+        list[Path] | None,
+        place_argument(
+            metavar="REVIEWS",
+            help="CSV files with pair_id,reason,verdict. Default: what was decided in the review app.",
+            show_default=False,
+        ),
+    ] = None,
     precision: Annotated[
         float, typer.Option(help="Share of the rejected pairs that you would reject, too.", min=0.05, max=1)
     ] = 0.9,
@@ -337,7 +377,8 @@ def calibrate(
 ) -> None:
     """Find the thresholds that agree with your own judgement -> thresholds.toml, WORK/calibration.csv.
 
-    REVIEWS: tables as `curate sample` writes them, with verdicts drop or keep; more columns are welcome (reviewer, time, note).
+    REVIEWS: tables as `curate sample` writes them, with verdicts drop or keep; more columns are welcome (reviewer, time, note). Without
+    any, the decisions that are stored in WORK or --database.
     For each reason the lowest threshold with the wanted precision, estimated for the whole data set; calibration.csv
     gives for each score how probably you would drop the pair. Then: curate build-selection --thresholds thresholds.toml
     """
@@ -347,20 +388,36 @@ def calibrate(
 
     from curation import calibration, stages
     from curation.review_sample import sample_line
-    from curation.reviews import SCORED, ReviewError, check_reason, of_known_pairs, read_reviews, unknown_pairs
+    from curation.reviews import (
+        SCORED,
+        ReviewError,
+        check_reason,
+        of_known_pairs,
+        read_reviews,
+        reviews_of,
+        unknown_pairs,
+    )
+    from curation.verdicts import read_decisions
     from curation.workspace import write_csv
 
-    with _explained():
-        said = read_reviews(reviews)
+    reviews = reviews or []
+
+    def wanted_of(said: pd.DataFrame, where: str) -> list[str]:
         wanted = [check_reason(reason)] if reason else [r for r in SCORED if (said["reason"] == r).any()]
         if not wanted:
             without = "no verdict yet" if said.empty else "verdicts only for reasons without a score"
-            raise ReviewError(
-                f"{', '.join(map(str, reviews))}: {without}. `curate sample --reason backlight` picks pairs."
-            )
-        before = {r: _in_force(out if out.exists() else None, r) for r in wanted}
+            raise ReviewError(f"{where}: {without}. `curate sample --reason backlight` picks pairs.")
+        return wanted
+
+    with _explained():
+        said = read_reviews(reviews)  # before anything is measured
+        wanted = wanted_of(said, ", ".join(map(str, reviews))) if reviews else []
     _may_write(out.parent)
     with _started(data) as (run, workspace):
+        if not reviews:
+            said = reviews_of(read_decisions(workspace, decisions.database, decisions.data_set))
+            wanted = wanted_of(said, "The stored decisions")
+        before = {r: _in_force(out if out.exists() else None, r) for r in wanted}
         scores = stages.score(run, workspace, judge.chosen)
         said, unknown = of_known_pairs(said, scores["pair_id"])
         if unknown:
@@ -448,17 +505,96 @@ def demo(
     with _explained(), progress("draw", n, quiet) as advance:
         write_demo(data, n, seed, lambda done, total: advance(1))
     with _started(DataOptions(data, work, workers=workers, quiet=quiet)) as (run, workspace):
+        decided = _decided(workspace, DecisionOptions())
         for level in (0, 1, 2):
-            manifest, selection = stages.build_selection(run, workspace, out, Settings(level))
+            manifest, selection = stages.build_selection(run, workspace, out, Settings(level), decided=decided)
             if not quiet:
                 print_selection(selection)
         truth = pd.read_csv(data / "truth.csv", dtype=str, keep_default_na=False)
         tables = stages.score(run, workspace), *stages.group(run, workspace)
         card = scorecard(truth, *tables)
-        report = write_report(work / "report.html", workspace, *tables, Settings(2))
+        report = write_report(work / "report.html", workspace, *tables, Settings(2), decided=decided)
         if not quiet:
             print_scorecard(card)
         _done(quiet, manifest, report)
+
+
+decisions_app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+app.add_typer(decisions_app, name="decisions", help="Write what people decided as CSV, or read it in.")
+Work = Annotated[Path, place_option("--work", help="The work directory of the data set.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+
+
+@decisions_app.command("export")
+@takes(decisions=DecisionOptions)
+def export_decisions(
+    decisions: DecisionOptions,
+    file: Annotated[Path, place_argument(metavar="FILE", help="The CSV file to write.")],
+    work: Work = DataOptions.work,
+    quiet: Quiet = False,
+) -> None:
+    """Write every decision that was not taken back: pair_id,reason,verdict,reviewer,time,note. `curate calibrate` reads it, too."""
+    from curation.decision_csv import write_decisions
+    from curation.verdicts import read_decisions
+
+    with _explained():
+        n = write_decisions(file, read_decisions(_existing(work), decisions.database, decisions.data_set))
+        if not quiet:
+            typer.echo(f"{n:,} decisions")
+        _done(quiet, file)
+
+
+@decisions_app.command("import")
+@takes(decisions=DecisionOptions)
+def import_decisions(
+    decisions: DecisionOptions,
+    file: Annotated[Path, place_argument(metavar="FILE", help="A CSV file with pair_id,reason,verdict.")],
+    work: Work = DataOptions.work,
+    quiet: Quiet = False,
+) -> None:
+    """Store the verdicts of a CSV file as decisions; reviewer, time and note are taken over. A row that is stored already is not stored twice."""
+    from curation.decision_csv import read_decisions_into
+    from curation.decisions import open_decisions
+    from curation.reviews import unknown_pairs
+    from curation.workspace import read_frame
+
+    with _explained():
+        workspace = _existing(work)
+        ids = read_frame(workspace.pairs, ["pair_id"])["pair_id"]
+        with open_decisions(workspace, decisions.database, decisions.data_set) as stored:
+            done = read_decisions_into(stored, file, ids)
+        if done.unknown:
+            typer.echo(f"curate: {unknown_pairs(done.unknown)}", err=True)
+        if not quiet:
+            known = f"; {done.known:,} were stored already" if done.known else ""
+            typer.echo(f"{done.stored:,} decisions stored{known}")
+
+
+def _existing(work: Place) -> Workspace:
+    """A work directory that was made before, with its pairs. Raises WorkspaceError."""
+    from curation.workspace import Workspace, WorkspaceError
+
+    workspace = Workspace.load(work)
+    if workspace is None or not workspace.pairs.exists():
+        raise WorkspaceError(f"No data set yet in {work}. Make it with `curate index DATA --work {work}`.")
+    return workspace
+
+
+def _decided(workspace: Workspace, options: DecisionOptions) -> dict[str, Verdict]:
+    """What people decided, by pair id."""
+    from curation.verdicts import current, read_decisions
+
+    return current(read_decisions(workspace, options.database, options.data_set))
+
+
+def _naming(options: DecisionOptions) -> list[str]:
+    """The words that name the same decisions again; no password is among them."""
+    words = ["--data-set", options.data_set] if options.data_set else []
+    if options.database:
+        from curation.database import shown
+
+        words = ["--database", shown(options.database), *words]
+    return words
 
 
 def _settings(selection: SelectionOptions) -> Settings:
@@ -549,6 +685,7 @@ def _explained() -> Iterator[None]:
     from curation.near_classes import NearClassesError
     from curation.pairs import NoPairsError
     from curation.rules import RuleError
+    from curation.verdicts import DecisionsError
     from curation.workspace import WorkspaceError
 
     try:
@@ -558,6 +695,7 @@ def _explained() -> Iterator[None]:
         WorkspaceError,
         LabelSpaceError,
         RuleError,
+        DecisionsError,
         ManifestError,
         NearClassesError,
         PlaceError,

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import cv2
@@ -31,6 +31,7 @@ from curation.place import Place
 from curation.rules import RULES, Fault, Settings, select
 from curation.scores import SCORES
 from curation.summary import TITLES
+from curation.verdicts import Verdict
 from curation.workspace import Workspace, atomic, read_frame
 
 MOST_NEIGHBOURS = 12  # listed of an equivalence class; there may be thousands
@@ -80,6 +81,7 @@ class Explanation:
     equivalence_class: str | None
     class_size: int
     members: list[Neighbour]
+    person: str | None = None  # what people say of it, in one line
 
     @property
     def kept(self) -> bool:
@@ -100,11 +102,12 @@ def explain(
     duplicates: pd.DataFrame,
     groups: pd.DataFrame,
     settings: Settings,
+    decided: Mapping[str, Verdict] | None = None,
 ) -> Explanation:
-    """Explain one pair by its id, or by the path of its photo or label map. Raises UnknownPairError."""
+    """Explain one pair by its id, or by the path of its photo or label map. `decided`: as of rules.select. Raises UnknownPairError."""
     pair_id = find_id(pair_id, scores)
     row = scores.set_index("pair_id").loc[pair_id]
-    selection = select(scores, duplicates, groups, settings)
+    selection = select(scores, duplicates, groups, settings, decided)
     active, defaults = settings.active(), {rule.reason: rule for rule in RULES}
     lines = []
     for name, score in SCORES.items():
@@ -140,6 +143,7 @@ def explain(
             Neighbour(m.pair_id, "class", float(m.similarity), m.pair_id not in dropped)
             for m in members.head(MOST_NEIGHBOURS).itertuples(index=False)
         ],
+        selection.decided[pair_id].says() if pair_id in selection.decided else None,
     )
 
 
@@ -226,8 +230,10 @@ def print_explanation(explained: Explanation, shown: dict[str, Picture], console
 def _paragraphs(explained: Explanation, shown: dict[str, Picture]) -> Iterator[Text | Padding | Table]:
     yield Text(explained.verdict(), "bold green" if explained.kept else "bold red")
     for fault in explained.faults:
-        see = f"; {shown[fault.reason].says}" if fault.reason in shown else ""
+        see = f"; {shown[fault.reason].says}" if fault.reason in shown and fault.reason != "person" else ""
         yield Padding(Text.assemble((_named(fault), "bold"), f": {fault.detail}{see}"), (0, 0, 0, 2))
+    if explained.person and not any(explained.person in fault.detail for fault in explained.faults):
+        yield Text(f"  {explained.person}")
     nearest = max((s for s in explained.scores if s.applied and s.score is not None), key=_ratio, default=None)
     if explained.kept and nearest:
         yield Text(f"  nearest to a threshold: {nearest.name} {nearest.score:.3f} of {nearest.threshold:g}")

@@ -22,22 +22,31 @@ MOST_COMPARED = 64  # photos of a class with which all others are compared
 Why = tuple[str, float | None, float | None, str, str]
 
 
-def rank_of(readable: pd.DataFrame, unclean: Collection[str], keeper: tuple[str, ...]) -> dict[str, int]:
-    """The place of each pair when one of several is to stay: by the keeper's words in their order, then by id."""
+def rank_of(
+    readable: pd.DataFrame, unclean: Collection[str], keeper: tuple[str, ...], wanted: Collection[str] = ()
+) -> dict[str, int]:
+    """The place of each pair when one of several is to stay: those that people want first, then by the keeper's words in their
+    order, then by id."""
     words = {
+        "wanted": ~readable.index.isin(list(wanted)),
         "clean": readable.index.isin(list(unclean)),
         "largest": -(readable["width"] * readable["height"]),
         "sharpest": readable["blur"].fillna(0.0) if "blur" in readable else 0.0,
         "first": readable.index,
     }
-    table = pd.DataFrame({word: words[word] for word in (*keeper, "first")}, index=readable.index)
+    table = pd.DataFrame({word: words[word] for word in ("wanted", *keeper, "first")}, index=readable.index)
     return {p: i for i, p in enumerate(table.sort_values(list(table.columns), kind="stable").index)}
 
 
 def copies_to_drop(
-    duplicates: pd.DataFrame, in_force: Mapping[str, float | None], rank: Mapping[str, int]
+    duplicates: pd.DataFrame,
+    in_force: Mapping[str, float | None],
+    rank: Mapping[str, int],
+    wanted: Collection[str] = (),
+    unwanted: Collection[str] = (),
 ) -> Iterator[tuple[str, Why]]:
-    """Of each set of pairs with the same photo, all but one.
+    """Of each set of pairs with the same photo, all but one; those that people want (`wanted`) all stay, those that people dropped
+    (`unwanted`) are never the one that stays.
 
     Sets do not chain: a pair is dropped only for one that is itself kept and that it was found to equal. Photos that are identical,
     byte for byte or by a similarity of 1, are one, whichever of them was compared. `in_force`: threshold of each reason that applies.
@@ -66,12 +75,12 @@ def copies_to_drop(
             alike[mine][theirs] = row.relation, row.similarity
     settled: set[str] = set()
     for keep in sorted((p for some in members.values() for p in some), key=rank.__getitem__):
-        if keep in settled:
+        if keep in settled or keep in unwanted:
             continue
         settled.add(keep)
         mine = same_picture.of(keep)
         for other, found in sorted({mine: ("same", 1.0), **alike[mine]}.items()):
-            for drop in sorted(members[other] - settled):
+            for drop in sorted((members[other] - settled).difference(wanted)):
                 settled.add(drop)
                 row = couples.get((drop, keep))
                 relation, score = found if row is None else (row.relation, row.similarity)
@@ -125,23 +134,31 @@ def classes_of_at_least(
 
 
 def class_surplus(
-    groups: pd.DataFrame, clean: Collection[str], k: int | None, rank: Mapping[str, int], copies: bool
+    groups: pd.DataFrame,
+    clean: Collection[str],
+    k: int | None,
+    rank: Mapping[str, int],
+    copies: bool,
+    wanted: Collection[str] = (),
 ) -> Iterator[tuple[str, Why]]:
     """Of each equivalence class of label maps, what there is too much of among the clean pairs.
 
     With `copies`, pairs whose photos are practically the same as a better one's; then all but the k whose photos represent
-    the class best (None: any number stays). Time grows with the size of a class times k + MOST_COMPARED: the best MOST_COMPARED photos that
+    the class best (None: any number stays). Those that people want (`wanted`, the first by rank) stay, however many, and others fill up
+    to k. Time grows with the size of a class times k + MOST_COMPARED: the best MOST_COMPARED photos that
     stay are compared with all others, no more.
     """
     for name, members in classes_of_at_least(2 if copies else (k or 0) + 1, groups, clean):
         ids = members["pair_id"].tolist()
         photos = np.frombuffer(b"".join(members["descriptor"]), np.uint8).reshape(len(ids), LENGTH)
-        better = _better(photos, np.array([rank[p] for p in ids])) if copies else {}
+        asked = np.array([p in wanted for p in ids])
+        better = _better(photos, np.array([rank[p] for p in ids]), asked) if copies else {}
         left = np.array([i for i in range(len(ids)) if i not in better])
-        kept = left if k is None else np.sort(left[representatives(photos[left], k)])
+        first = np.flatnonzero(asked[left]).tolist()
+        kept = left if k is None else np.sort(left[representatives(photos[left], k, first)])
         stays = set(kept.tolist())
         near = np.full(len(ids), -1)
-        if k is not None and len(left) > k:
+        if len(kept) < len(left):
             near = kept[np.stack([difference(photos, photos[i]) for i in kept]).argmin(0)]
         layout = members["similarity"]
         for i, pair_id in enumerate(ids):
@@ -157,15 +174,15 @@ def class_surplus(
                 yield pair_id, ("equivalence_class", float(layout[i]), None, ids[near[i]], detail)
 
 
-def _better(photos: np.ndarray, rank: np.ndarray) -> dict[int, int]:
-    """Row -> row of a better photo that it is practically the same as, and that has no such better one itself."""
+def _better(photos: np.ndarray, rank: np.ndarray, wanted: np.ndarray) -> dict[int, int]:
+    """Row -> row of a better photo that it is practically the same as, and that has no such better one itself; none for a wanted row."""
     found: dict[int, int] = {}
     left = np.argsort(rank)
     for _ in range(MOST_COMPARED):
         if len(left) < 2:
             break
         best, left = left[0], left[1:]
-        same = similarity(photos[left], photos[best]) >= TAU_PHOTO
+        same = (similarity(photos[left], photos[best]) >= TAU_PHOTO) & ~wanted[left]
         found |= dict.fromkeys(left[same].tolist(), int(best))
         left = left[~same]
     return found

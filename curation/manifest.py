@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import curation
+from curation import verdicts
 from curation.label_space import LabelSpace
 from curation.place import Place, PlaceError, absolute, follow, in_turn, inside, moved, place, way, without_secrets
 from curation.rules import LEVELS, STRUCTURAL, Fault, Selection, count_by_reason
@@ -35,8 +36,10 @@ COLUMNS = [
     "sha256_label",
     "equivalence_class",
     "weight",
+    "by",
 ]
-REJECTED_COLUMNS = ["pair_id", "image", "label", "reason", "score", "threshold", "representative", "detail"]
+REJECTED_COLUMNS = ["pair_id", "image", "label", "reason", "score", "threshold", "representative", "detail", "by"]
+BY_PERSON, BY_RULE = "person", "rule"  # who decided about a pair
 PARQUET_ROWS = 100_000  # of a file: some 15 MB, which any reader takes as one piece of work
 PARQUET_KINDS = {
     "width": int,
@@ -89,7 +92,13 @@ def write_manifest(
         group = classes.get(row.pair_id)
         files = (path(row.image), path(row.label), int(row.width), int(row.height), row.sha256_image, row.sha256_label)
         kept.append(
-            [row.pair_id, *files, "" if pd.isna(group) else group, f"{selection.weights.get(row.pair_id, 1):.4g}"]
+            [
+                row.pair_id,
+                *files,
+                "" if pd.isna(group) else group,
+                f"{selection.weights.get(row.pair_id, 1):.4g}",
+                _by(selection, row.pair_id),
+            ]
         )
     rejected = []
     for pair_id, faults in selection.faults.items():
@@ -97,6 +106,7 @@ def write_manifest(
         others = [_also(fault) for fault in faults[1:]]
         why = (first.reason, _number(first.score), _number(first.threshold), first.representative or "")
         rejected.append([pair_id, path(row["image"]), path(row["label"]), *why, "; ".join([first.detail, *others])])
+        rejected[-1].append(_by(selection, pair_id))
     manifest = out / f"{name}.csv"
     for folder in (f"{name}.parquet", f"{name}.rejected.parquet"):
         _remove_parquet(out / folder)
@@ -107,6 +117,10 @@ def write_manifest(
         _write_parquet(out / f"{name}.rejected.parquet", REJECTED_COLUMNS, rejected)
         _write_parquet(out / f"{name}.parquet", COLUMNS, kept)
     return manifest
+
+
+def _by(selection: Selection, pair_id: str) -> str:
+    return BY_PERSON if selection.by_person(pair_id) else BY_RULE
 
 
 def _also(fault: Fault) -> str:
@@ -136,6 +150,11 @@ def _recipe(selection: Selection, scores: pd.DataFrame, made: dict, space: Label
         "pairs": len(scores),
         "kept": len(selection.kept),
         "dropped": count_by_reason(selection),
+        "decisions": {
+            "kept": sum(selection.by_person(p) for p in selection.kept),
+            "dropped": sum(selection.by_person(p) for p in selection.faults),
+            "sha256": verdicts.digest(selection.decided),
+        },
         "table_sha256": table_digest(scores),
     }
 
@@ -158,6 +177,8 @@ def read_manifest(path: Place) -> Manifest:
         raise ManifestError(f"{path} does not exist. Make it with `curate build-selection`.") from None
     except (ValueError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path} is no manifest: {error}") from None
+    if "by" not in pairs.columns:  # a manifest of the time before people could decide
+        pairs["by"] = BY_RULE
     missing = [c for c in COLUMNS if c not in pairs.columns]
     if missing:
         raise ManifestError(

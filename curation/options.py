@@ -161,6 +161,29 @@ class SelectionOptions:
 
 
 @dataclass(frozen=True)
+class DecisionOptions:
+    """Where the decisions of people are kept. None = in WORK."""
+
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="Where decisions are kept: postgresql://user@host/name, or sqlite:///file. A password is best left to PGPASSWORD or "
+            "~/.pgpass. Default: the environment variable CURATE_DATABASE, else WORK/decisions.sqlite.",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = None
+    data_set: Annotated[
+        str | None,
+        typer.Option(
+            help="What this data set is called in that database. Default: the name of its folder.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
 class JudgeOptions:
     """Who judges whether label maps fit their photos."""
 

@@ -8,6 +8,8 @@ absolute difference, in whole numbers, so the result is the same on any machine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -58,18 +60,24 @@ def similarity(descriptors: np.ndarray, one: np.ndarray) -> np.ndarray:
     return np.maximum(1 - difference(descriptors, one) / (LENGTH * FARTHEST), 0)
 
 
-def representatives(descriptors: np.ndarray, k: int) -> list[int]:
+def representatives(descriptors: np.ndarray, k: int, first: Sequence[int] = ()) -> list[int]:
     """Up to k rows that stand for all: the one nearest to their mean, then each time the one least similar to all before it.
 
-    (n, LENGTH) uint8; of equals the first. Fewer than k only where n is. Time grows with n * k.
+    (n, LENGTH) uint8; of equals the first. Fewer than k only where n is. `first`: rows that are chosen beforehand, instead of the one
+    nearest to the mean; all of them, also more than k. Time grows with n * k.
     """
     n = len(descriptors)
-    total = descriptors.sum(0, dtype=np.int64)
-    middle = ((2 * total + n) // (2 * n)).astype(np.uint8)
-    chosen = [int(difference(descriptors, middle).argmin())]
+    chosen = list(first)
+    if not chosen:
+        total = descriptors.sum(0, dtype=np.int64)
+        middle = ((2 * total + n) // (2 * n)).astype(np.uint8)
+        chosen.append(int(difference(descriptors, middle).argmin()))
     nearest = np.full(n, np.iinfo(np.int64).max)
+    compared = 0
     while len(chosen) < min(k, n):
-        nearest = np.minimum(nearest, difference(descriptors, descriptors[chosen[-1]]))
+        for row in chosen[compared:]:
+            nearest = np.minimum(nearest, difference(descriptors, descriptors[row]))
+        compared = len(chosen)
         nearest[chosen] = -1
         chosen.append(int(nearest.argmax()))
     return chosen

@@ -1,8 +1,8 @@
 """Reviews: what people said of a reason against a pair, as a table that any program can write.
 
 Enters: CSV files with the columns `pair_id,reason,verdict[,reviewer,time,note]`; others are passed over. A verdict is "drop" (the
-reason is right, the pair should go) or "keep"; a row without one is not reviewed yet. Leaves: one row a pair and reason
-with the share of its reviewers who would drop it.
+reason is right, the pair should go) or "keep"; a row without one is not reviewed yet. Or the decisions that are stored in WORK. Leaves: one
+row a pair and reason with the share of its reviewers who would drop it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import pandas as pd
 
 from curation.place import Place, place
 from curation.rules import RULES, STRUCTURAL, RuleError
+from curation.verdicts import DROP, Decision, standing
 
 NEEDED = ("pair_id", "reason", "verdict")
 VERDICTS = ("keep", "drop")
 REASONS = [rule.reason for rule in RULES]
 SCORED = [rule.reason for rule in RULES if rule.threshold is not None and rule.reason not in STRUCTURAL]
 EXAMPLES = 3  # named in a message
+FORMULA = "=+-@\t\r"  # a cell that begins so is a formula to a spreadsheet
 
 
 class ReviewError(RuleError):
@@ -37,10 +39,29 @@ def read_reviews(files: Iterable[Place]) -> pd.DataFrame:
 
     Raises ReviewError: no such file, no such column, reason or verdict, each with its row (the header is row 1).
     """
-    rows = [row for file in files for row in _rows(place(file))]
+    rows = [row for file in files for row in read_rows(file)]
     if rows and all(row["when"] for row in rows):
         rows.sort(key=lambda row: row["when"])
-    last = {(row["pair_id"], row["reason"], row["reviewer"]): row["verdict"] == "drop" for row in rows}
+    return _shares((row["pair_id"], row["reason"], row["reviewer"], row["verdict"]) for row in rows)
+
+
+def reviews_of(decisions: Iterable[Decision]) -> pd.DataFrame:
+    """What was decided, and not taken back, as read_reviews gives it."""
+    return _shares((d.pair_id, d.reason, d.reviewer, d.verdict) for d in standing(decisions))
+
+
+def harmless(text: str) -> str:
+    """A text for a cell of a CSV file: with ' in front where a spreadsheet would take it for a formula. `original` takes that away."""
+    return f"'{text}" if text.startswith(("'", *FORMULA)) else text
+
+
+def original(cell: str) -> str:
+    """The text that `harmless` made this cell of; any other cell as it is."""
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(("'", *FORMULA)) else cell
+
+
+def _shares(said_in_order: Iterable[tuple[str, str, str, str]]) -> pd.DataFrame:
+    last = {(pair_id, reason, reviewer): verdict == DROP for pair_id, reason, reviewer, verdict in said_in_order}
     said: dict[tuple[str, str], list[bool]] = {}
     for (pair_id, reason, _), drop in last.items():
         said.setdefault((pair_id, reason), []).append(drop)
@@ -54,21 +75,29 @@ def of_known_pairs(reviews: pd.DataFrame, ids: Iterable[str]) -> tuple[pd.DataFr
     Spreadsheets turn 0000051 into 51: such an id is taken for the one pair that it can mean. Raises ReviewError when no review
     fits, for then they are about another data set.
     """
+    found, unknown = find_pairs(reviews["pair_id"].tolist(), ids)
+    fits = pd.Series(
+        [p is not None for p in found], index=reviews.index, dtype=bool
+    )  # a list would choose columns when empty
+    kept = reviews.assign(pair_id=found)[fits]
+    return kept.drop_duplicates(["pair_id", "reason"], keep="last").reset_index(drop=True), unknown
+
+
+def find_pairs(named: list[str], ids: Iterable[str]) -> tuple[list[str | None], list[str]]:
+    """For each pair named the id that is meant, or None, and the names that mean none; as of_known_pairs."""
     ids = list(ids)
     known, meant = set(ids), {}
     for pair_id in ids:
         bare = pair_id.lstrip("0")
         meant[bare] = None if bare in meant else pair_id
-    found = [p if p in known else meant.get(p.lstrip("0")) for p in reviews["pair_id"]]
-    fits = pd.Series([p is not None for p in found], index=reviews.index, dtype=bool)
-    unknown = sorted(set(reviews.loc[~fits, "pair_id"]))
-    if len(reviews) and not fits.any():
+    found = [p if p in known else meant.get(p.lstrip("0")) for p in named]
+    unknown = sorted({p for p, meant_by_it in zip(named, found, strict=True) if meant_by_it is None})
+    if named and not any(p is not None for p in found):
         raise ReviewError(
             f"None of the {len(unknown):,} reviewed pairs ({_named(unknown)}) is in this data set, whose ids look like "
             f"{_named(ids)}. Name the WORK of the reviewed set with --work."
         )
-    kept = reviews.assign(pair_id=found)[fits]
-    return kept.drop_duplicates(["pair_id", "reason"], keep="last").reset_index(drop=True), unknown
+    return found, unknown
 
 
 def check_reason(reason: str) -> str:
@@ -92,10 +121,13 @@ def unknown_pairs(unknown: list[str]) -> str:
     return f"{len(unknown):,} reviewed pairs are not in this data set and are left out ({_named(unknown)})"
 
 
-def _rows(file: Place) -> list[dict]:
-    """The rows of one file that have a verdict, checked: texts, and `when` (datetime or None)."""
+def read_rows(file: Place) -> list[dict]:
+    """The rows of one file that have a verdict, checked: texts by column (reviewer, time and note are "" where they lack), and `when`: the
+    time as datetime with a zone, or None. Raises ReviewError, with the row."""
+    file = place(file)
     try:
-        text = file.read_text(encoding="utf-8-sig")  # spreadsheets put a mark in front
+        # utf-8-sig: spreadsheets put a mark in front. Not read_text, which changes the line ends within notes.
+        text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise ReviewError(
             f"{file} does not exist. `curate sample --reason backlight` writes a table to fill in."
@@ -124,7 +156,8 @@ def _row(columns: list[str], cells: list[str], where: str) -> dict | None:
         raise ReviewError(
             f"{where} has {len(cells)} cells under {len(columns)} columns. Put a text with commas in quotes."
         )
-    row = dict.fromkeys(("reviewer", "time"), "") | {n: c.strip() for n, c in zip(columns, cells, strict=False)}
+    row = dict.fromkeys(("reviewer", "time", "note"), "")
+    row |= {n: original(c if n == "note" else c.strip()) for n, c in zip(columns, cells, strict=False)}
     verdict = row.get("verdict", "").lower()
     if not verdict:
         return None

@@ -1,7 +1,8 @@
 """Rules: thresholds on the table -> for every pair, kept or dropped, with one first reason and all others.
 
-Enters: the tables of scores, duplicates and classes. Leaves: a Selection. No photo is opened and nothing is measured here, so
-another threshold costs a second. RULES is the only list of reasons, in the order in which they are given as first reason.
+Enters: the tables of scores, duplicates and classes, and what people decided. Leaves: a Selection. No photo is opened and nothing is
+measured here, so another threshold costs a second. RULES is the only list of reasons, in the order in which they are given as first
+reason.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from curation.keepers import KEEPERS, class_surplus, classes_of_at_least, copies_to_drop, rank_of
+from curation.verdicts import DROP, KEEP, Verdict
 
 LEVELS = {0: "total", 1: "selection1", 2: "selection2"}
 
@@ -61,6 +63,8 @@ STRUCTURAL = (
     "target_size",
 )  # not read off one score
 COPIES = ("exact_duplicate", "near_duplicate")
+UNDENIABLE = ("unreadable", "person", "target_size")  # no --set NAME=off
+NEVER_BACK = ("person", *COPIES)  # what a target size does not take back
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Settings:
         if self.level not in LEVELS:
             raise RuleError(f"No level {self.level}; levels are 0 (Total), 1 (Selection I), 2 (Selection II).")
         known = [rule.reason for rule in RULES if rule.threshold is not None]
-        can_be_off = [rule.reason for rule in RULES if rule.reason not in ("unreadable", "target_size")]
+        can_be_off = [rule.reason for rule in RULES if rule.reason not in UNDENIABLE]
         for name, value in self.thresholds.items():
             if name not in (can_be_off if value is None else known):
                 near = difflib.get_close_matches(name, known, 1, 0)[0]
@@ -133,48 +137,78 @@ class Fault:
 @dataclass(frozen=True)
 class Selection:
     """kept: pair ids, ascending. faults: for every dropped pair its reasons, the first one first. weights: how often to draw
-    a kept pair in training, where that is not 1."""
+    a kept pair in training, where that is not 1. decided: the verdicts of people on pairs of this data set."""
 
     settings: Settings
     kept: list[str]
     faults: dict[str, list[Fault]]
     weights: dict[str, float] = field(default_factory=dict)
+    decided: dict[str, Verdict] = field(default_factory=dict)
+
+    def by_person(self, pair_id: str) -> bool:
+        """Whether the pair is kept or dropped because a person said so; else a rule did it, or none was against it."""
+        faults = self.faults.get(pair_id)
+        if faults:
+            return faults[0].reason == "person"
+        return pair_id in self.decided and self.decided[pair_id].verdict == KEEP
 
 
-def select(scores: pd.DataFrame, duplicates: pd.DataFrame, groups: pd.DataFrame, settings: Settings) -> Selection:
-    """Apply the rules to the tables of one data set (see the modules that make them for their columns)."""
+def select(
+    scores: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    groups: pd.DataFrame,
+    settings: Settings,
+    decided: Mapping[str, Verdict] | None = None,
+) -> Selection:
+    """Apply the rules to the tables of one data set (see the modules that make them for their columns).
+
+    `decided`: verdicts of people by pair id, which win over every rule. A pair that they keep has no fault, is the one that stays of several
+    copies, and stays of its equivalence class; only an unreadable one cannot be kept. A pair that they drop stands for no other: it is
+    neither the copy that stays nor one of the k of its class. Total lists whatever can be read, so there a drop does not hold yet. Verdicts
+    on pairs that the table lacks are passed over.
+    """
     table = scores.set_index("pair_id", drop=False)
+    decided = {p: decided[p] for p in sorted(decided or ()) if p in table.index}
     rules = settings.active()
     faults: dict[str, list[Fault]] = defaultdict(list)
     for pair_id, error in table["error"].dropna().items():
+        if pair_id in decided and decided[pair_id].verdict == KEEP:
+            error += f"; {decided[pair_id].says()} (but there is nothing to train on)"
         faults[pair_id].append(Fault("unreadable", detail=error))
+    if "person" in rules:
+        for pair_id, verdict in decided.items():
+            if verdict.verdict == DROP:
+                faults[pair_id].append(Fault("person", detail=verdict.says()))
+    wanted = {p for p, verdict in decided.items() if verdict.verdict == KEEP}
+    unwanted = decided.keys() - wanted
     readable = table[table["error"].isna()]
     for reason, rule in rules.items():
         if reason not in STRUCTURAL and reason in readable:
             over = readable[reason] >= rule.threshold
-            for pair_id, score in readable.loc[over, reason].items():
+            for pair_id, score in readable.loc[over & ~readable.index.isin(wanted), reason].items():
                 faults[pair_id].append(Fault(reason, float(score), rule.threshold, detail=rule.says))
     badness = _badness(readable, rules)
-    rank = rank_of(readable, _unclean(readable, settings), settings.keeper)
+    rank = rank_of(readable, _unclean(readable, settings), settings.keeper, wanted)
     in_force = {reason: rules[reason].threshold for reason in COPIES if reason in rules}
-    for pair_id, why in copies_to_drop(duplicates, in_force, rank):
+    for pair_id, why in copies_to_drop(duplicates, in_force, rank, wanted, unwanted):
         faults[pair_id].append(Fault(*why))
     by_class = "equivalence_class" in rules
     if by_class:
         clean = set(readable.index) - set(faults)
         k = None if settings.reweight else settings.keep_per_class
-        for pair_id, why in class_surplus(groups, clean, k, rank, "near_duplicate" in rules):
+        for pair_id, why in class_surplus(groups, clean, k, rank, "near_duplicate" in rules, wanted):
             faults[pair_id].append(Fault(*why))
     order = {rule.reason: i for i, rule in enumerate(RULES)}
     found = {pair_id: sorted(some, key=lambda f: order[f.reason]) for pair_id, some in faults.items()}
     kept = [p for p in table.index if p not in found]
     if settings.target_size is not None:
-        kept, found = _best(list(readable.index), found, badness, settings.target_size)
+        kept, found = _best(list(readable.index), found, badness, settings.target_size, wanted)
     weights = {}
     if by_class and settings.reweight:
         for _, some in classes_of_at_least(settings.keep_per_class + 1, groups, set(kept)):
             weights |= dict.fromkeys(some["pair_id"], settings.keep_per_class / len(some["pair_id"]))
-    return Selection(settings, sorted(kept), {p: found[p] for p in sorted(found)}, dict(sorted(weights.items())))
+    found = {p: found[p] for p in sorted(found)}
+    return Selection(settings, sorted(kept), found, dict(sorted(weights.items())), decided)
 
 
 def _badness(readable: pd.DataFrame, rules: Mapping[str, Rule]) -> pd.Series:
@@ -196,15 +230,17 @@ def _unclean(readable: pd.DataFrame, settings: Settings) -> set[str]:
     return set(readable.index[pd.concat(over, axis=1).any(axis=1)]) if over else set()
 
 
-def _best(readable: list[str], found: dict[str, list[Fault]], badness: pd.Series, size: int):
-    """The best `size` readable pairs: those that no structural rule drops first, then by badness, then by id."""
+def _best(readable: list[str], found: dict[str, list[Fault]], badness: pd.Series, size: int, wanted: set[str]):
+    """The best `size` readable pairs: those that people want first, all of them, however many; then those that no structural rule drops,
+    then by badness, then by id."""
 
     def key(pair_id: str):
         structural = any(f.reason in STRUCTURAL for f in found.get(pair_id, []))
-        return structural, float(badness[pair_id]), pair_id
+        return pair_id not in wanted, structural, float(badness[pair_id]), pair_id
 
-    copies = {p for p, some in found.items() if any(f.reason in COPIES for f in some)}  # never taken back
-    ranked = sorted((p for p in readable if p not in copies), key=key)
+    never = {p for p, some in found.items() if any(f.reason in NEVER_BACK for f in some)}
+    ranked = sorted((p for p in readable if p not in never), key=key)
+    size = max(size, sum(p in wanted for p in ranked))
     kept = ranked[:size]
     border = float(badness[kept[-1]]) if kept else 0.0
     chosen = set(kept)

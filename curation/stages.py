@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
@@ -33,6 +33,7 @@ from curation.perceptual_hash import SIDE
 from curation.place import Place, absolute, is_remote, place
 from curation.scores import SCORES, coupling
 from curation.scratch import Scratch, forget, scratch
+from curation.verdicts import Verdict
 from curation.workspace import (
     Workspace,
     WorkspaceError,
@@ -303,8 +304,9 @@ def build_selection(
     judge: str | None = None,
     near: list[str] | None = None,
     parquet: bool = False,
+    decided: Mapping[str, Verdict] | None = None,
 ) -> tuple[Place, rules.Selection]:
-    """Everything up to the manifest of one level; returns its path and the selection."""
+    """Everything up to the manifest of one level; returns its path and the selection. `decided`: verdicts of people, as of rules.select."""
     if all(pair.label is None for pair in read_pairs(work)):
         raise NoPairsError(
             f"No pairs found in {work.source}: it holds photos and no label maps, so there is nothing to select pairs "
@@ -315,7 +317,7 @@ def build_selection(
             work.space.index_of(name)  # raises LabelSpaceError, which names the nearest
     scores = score(run, work, judge)
     duplicates, groups = group(run, work, tau, mirror, near)
-    selection = rules.select(scores, duplicates, groups, settings)
+    selection = rules.select(scores, duplicates, groups, settings, decided)
     write_table(
         work.faults, _faults(selection), digest(inputs_of(work.scores), inputs_of(work.groups)), _facts(selection)
     )

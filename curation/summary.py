@@ -31,6 +31,9 @@ def print_selection(selection: Selection) -> None:
         threshold = active[reason].threshold if reason in active else None
         table.add_row(reason, f"{n:,}", "" if threshold is None else f"{threshold:g}", says[reason])
     Console().print(table if selection.faults else f"{TITLES[level]}: all {total:,} pairs kept")
+    counts = [sum(selection.by_person(p) for p in some) for some in (selection.kept, selection.faults)]
+    if any(counts):
+        Console().print(f"people decided: {counts[0]:,} kept, {counts[1]:,} dropped", highlight=False)
     if selection.weights:
         Console().print(f"{len(selection.weights):,} pairs of large equivalence classes get a weight below 1")
     errors = [some[0].detail for some in selection.faults.values() if some[0].reason == "unreadable"]

@@ -91,18 +91,23 @@ def standing(decisions: Iterable[Decision]) -> list[Decision]:
     return sorted(left, key=lambda d: (d.time, d.id))
 
 
+def votes(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:
+    """For each judged pair the last decision of each reviewer, the oldest first; pairs by id."""
+    last: dict[str, dict[str, Decision]] = defaultdict(dict)
+    for decision in standing(decisions):
+        of_pair = last[decision.pair_id]
+        of_pair.pop(decision.reviewer, None)  # so that it comes after those of the others that are older
+        of_pair[decision.reviewer] = decision
+    return {pair_id: list(last[pair_id].values()) for pair_id in sorted(last)}
+
+
 def current(decisions: Iterable[Decision]) -> dict[str, Verdict]:
     """The verdict on each judged pair: of each reviewer the last decision counts, of several reviewers the majority, and of as many on
     either side those with the most recent decision."""
-    votes: dict[str, dict[str, tuple[int, Decision]]] = defaultdict(dict)
-    for place, decision in enumerate(standing(decisions)):
-        votes[decision.pair_id][decision.reviewer] = place, decision
     found = {}
-    for pair_id in sorted(votes):
-        said = sorted(votes[pair_id].values(), key=lambda vote: vote[0])
-        sides = {kind: [d for _, d in said if d.verdict == kind] for kind in (KEEP, DROP)}
-        last = said[-1][1].verdict
-        winner = max(sides, key=lambda kind: (len(sides[kind]), kind == last))
+    for pair_id, said in votes(decisions).items():
+        sides = {kind: [d for d in said if d.verdict == kind] for kind in (KEEP, DROP)}
+        winner = max(sides, key=lambda kind: (len(sides[kind]), kind == said[-1].verdict))
         last = sides[winner][-1]
         by = tuple(sorted(d.reviewer for d in sides[winner]))
         found[pair_id] = Verdict(winner, by, last.note, last.reason, last.time, len(said) - len(by))
@@ -120,15 +125,15 @@ def digest(verdicts: Mapping[str, Verdict]) -> str:
     return digest_of(rows)
 
 
-def read_verdicts(work: Workspace, database: str | None = None, data_set: str | None = None) -> dict[str, Verdict]:
-    """The verdicts on the pairs of WORK; none where nobody decided anything yet, and then no database is opened.
+def read_decisions(work: Workspace, database: str | None = None, data_set: str | None = None) -> list[Decision]:
+    """Everything that was decided about the pairs of WORK, in order; nothing is opened or imported where nobody decided anything yet.
 
     Arguments as of decisions.open_decisions. Raises DecisionsError.
     """
     named = database or os.environ.get(DATABASE_VARIABLE)
     if not named and (is_remote(work.folder) or not work.decisions.exists()):
-        return {}
+        return []
     from curation.decisions import open_decisions
 
     with open_decisions(work, database, data_set) as decisions:
-        return decisions.verdicts()
+        return list(decisions.all())

@@ -143,7 +143,7 @@ def file_digest(path: Place) -> str:
 
 @dataclass
 class Workspace:
-    """One work directory: what it is about (`work.json`) and where each stage leaves its file."""
+    """One work directory: what it is about (`work.json`), where each stage leaves its file, and where people's decisions are kept."""
 
     folder: Place
     data: Place  # the folder that all paths in the tables are relative to

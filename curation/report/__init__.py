@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from curation.place import Place
 from curation.report.facts import gather
 from curation.report.page import page
 from curation.rules import KEEPERS, Settings
+from curation.verdicts import Verdict
 from curation.workspace import Workspace, atomic
 
 
@@ -22,12 +24,13 @@ def write_report(
     groups: pd.DataFrame,
     settings: Settings,
     options: list[str] | None = None,
+    decided: Mapping[str, Verdict] | None = None,
 ) -> Place:
-    """Write the report of one selection; the same tables and settings give the same bytes.
+    """Write the report of one selection; the same tables, settings and verdicts of people (`decided`) give the same bytes.
 
     `options`: those of the command line beyond the settings, for the command to repeat it.
     """
-    facts = gather(work, scores, duplicates, groups, settings)
+    facts = gather(work, scores, duplicates, groups, settings, decided)
     text = page(facts, work, command(work, settings, options or []))
     with atomic(out) as temporary:
         temporary.write_bytes(text.encode("utf-8", "replace"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,11 +17,13 @@ from curation.report.shares import ClassShare, class_shares
 from curation.rules import RULES, STRUCTURAL, Fault, Rule, Selection, Settings, count_by_reason, select
 from curation.scores import SCORES
 from curation.summary import TITLES
+from curation.verdicts import KEEP, Verdict
 from curation.workspace import Workspace, read_frame
 
 EXAMPLES, NEARLY, NOT_APPLIED = 8, 4, 4  # pairs shown of a reason: dropped, just kept, of a score that is not applied
 NEAR = 0.25  # of the threshold: a lower score is not "nearly" over
 DISAGREEING = 5  # couples with the same photo and other labels that are named
+DECIDED = 40  # verdicts of people that are listed
 CLASSES, MEMBERS = 6, 9  # equivalence classes shown, photos of each
 
 
@@ -99,6 +102,17 @@ class Disagreements:
 
 
 @dataclass(frozen=True)
+class People:
+    """What people decided. kept, dropped: pairs of this selection; judged: pairs with a verdict; latest: (pair, what it says) of the
+    last ones."""
+
+    kept: int
+    dropped: int
+    judged: int
+    latest: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that the page says. coupled, structure: of coupling_matrix.table and class_table, None where no label map was judged."""
 
@@ -116,14 +130,20 @@ class Facts:
     coupled: pd.DataFrame | None
     structure: pd.DataFrame | None
     disagreements: Disagreements
+    people: People
 
 
 def gather(
-    work: Workspace, scores: pd.DataFrame, duplicates: pd.DataFrame, groups: pd.DataFrame, settings: Settings
+    work: Workspace,
+    scores: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    groups: pd.DataFrame,
+    settings: Settings,
+    decided: Mapping[str, Verdict] | None = None,
 ) -> Facts:
-    """Everything the report shows. A folder of photos without label maps has neither classes nor class shares."""
+    """Everything the report shows; `decided`: as of rules.select. A folder of photos without label maps has neither classes nor class shares."""
     levels = [replace(settings, level=level, target_size=None) for level in range(settings.level)] + [settings]
-    selections = [select(scores, duplicates, groups, s) for s in levels]
+    selections = [select(scores, duplicates, groups, s, decided) for s in levels]
     selection = selections[-1]
     readable = scores[scores["error"].isna()].set_index("pair_id", drop=False)
     plan = [_plan_reason(rule, selection, readable) for rule in RULES]
@@ -165,7 +185,19 @@ def gather(
         coupled,
         structure,
         _disagreements(duplicates),
+        _people(selection),
     )
+
+
+def _people(selection: Selection) -> People:
+    verdicts = sorted(selection.decided.items(), key=lambda item: item[0])
+    latest = sorted(verdicts, key=lambda item: item[1].time, reverse=True)[:DECIDED]
+    counts = (sum(selection.by_person(p) for p in some) for some in (selection.kept, selection.faults))
+    told = []
+    for pair_id, verdict in latest:
+        cannot = verdict.verdict == KEEP and pair_id in selection.faults
+        told.append((pair_id, f"cannot be read, though {verdict.says()}" if cannot else verdict.says()))
+    return People(*counts, len(verdicts), told)
 
 
 def _disagreements(duplicates: pd.DataFrame) -> Disagreements:

@@ -12,7 +12,7 @@ from curation.evidence.marks import class_colours
 from curation.evidence.panel import Picture, percent
 from curation.keepers import LABELS_DISAGREE
 from curation.report.charts import histogram
-from curation.report.facts import Disagreements, Example, Facts, Histogram, Reason, Strip
+from curation.report.facts import Disagreements, Example, Facts, Histogram, People, Reason, Strip
 from curation.report.shares import MOST_SAMPLED
 from curation.report.words import Images, meter, name, table, text
 from curation.rules import STRUCTURAL
@@ -33,6 +33,7 @@ def page(facts: Facts, work: Workspace, command: str) -> str:
             for r in facts.reasons
             if r.examples or r.nearly
         ],
+        ("people", "Decided by people", _people(facts.people)),
         ("same-photo-other-labels", "Same photo, other labels", _disagreements(facts.disagreements)),
         ("equivalence-classes", "Equivalence classes", _classes(facts, work, images)),
         ("class-shares", "Class shares", _shares(facts)),
@@ -100,7 +101,7 @@ def _reasons(facts: Facts) -> str:
             text(r.rule.says),
         ]
         for r in facts.reasons
-        if r.applied and (r.first or r.rule.reason != "target_size")
+        if r.applied and (r.first or r.rule.reason not in ("target_size", "person"))
     ]
     return (
         "<p>Why pairs are dropped. A pair counts under the first reason it meets, in this order; "
@@ -185,6 +186,20 @@ def _panels(picture: Picture, images: Images) -> str:
         )
     layout = "panels led" if any(panel.lead for panel in picture.panels) else "panels"
     return f'<div class="{layout}" style="--columns:{_columns(picture)}">{"".join(figures)}</div>'
+
+
+def _people(people: People) -> str:
+    if not people.judged:
+        return ""
+    rows = [[name(pair_id), text(line)] for pair_id, line in people.latest]
+    more = people.judged - len(rows)
+    more = f"<p>{more:,} more: <code>curate decisions export FILE</code></p>" if more else ""
+    return (
+        f"<p>What a person decided wins over every rule: {people.kept:,} {'pair is' if people.kept == 1 else 'pairs are'} kept and "
+        f"{people.dropped:,} dropped for that here. The latest verdicts:</p>"
+        + table([("pair", "name"), ("verdict", "full")], rows)
+        + more
+    )
 
 
 def _disagreements(found: Disagreements) -> str:

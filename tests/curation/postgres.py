@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,14 +47,6 @@ class PostgresServer:
 
     def stop(self) -> None:
         self._control("stop", "-w", "-m", "immediate")
-
-    def pause(self) -> None:
-        """The server stands still: connections are taken and nothing is answered."""
-        os.kill(self._process, signal.SIGSTOP)
-
-    @property
-    def _process(self) -> int:
-        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
 
     def _control(self, *words: str) -> None:
         _run([str(self.programs / "pg_ctl"), "-D", str(self.folder / "data"), *words], self.folder)
@@ -103,6 +93,8 @@ def _run(command: list[str], folder: Path) -> None:
     """Run as a user who is not root: PostgreSQL refuses to be run by root."""
     if os.getuid() == 0:
         command = ["runuser", "-u", "postgres", "--", *command]
-    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * START_S)
+    done = subprocess.run(
+        command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * START_S
+    )
     if done.returncode:
         raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")

@@ -1,6 +1,7 @@
 """Pictures: one for every reason, showing what the score measured and naming the classes; no name can break one."""
 
 from dataclasses import replace
+from datetime import datetime, timezone
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from curation.label_error.simulated import SAYS
 from curation.label_space_files import load_builtin
 from curation.rules import RULES, Settings, select
 from curation.scores.view import LEVELS, ramp
+from curation.verdicts import Verdict
 
 EVERYTHING = {name: 0.5 for name in ("dark", "overexposed", "blur", "low_information")}
 
@@ -22,7 +24,8 @@ EVERYTHING = {name: 0.5 for name in ("dark", "overexposed", "blur", "low_informa
 @pytest.fixture(scope="module")
 def seen(curated):
     """reason -> a pair that has it, as the report sees it."""
-    selection = select(*curated.tables, Settings(thresholds=EVERYTHING, keep_per_class=1))
+    dropped = Verdict("drop", ("anna",), "", "blur", datetime(2026, 11, 23, tzinfo=timezone.utc))
+    selection = select(*curated.tables, Settings(thresholds=EVERYTHING, keep_per_class=1), {"p01": dropped})
     learned = evidence.load_learned(curated.work, set(curated.scores["pair_id"]))
     found = {}
     for pair_id in ["swapped", *selection.faults]:
