@@ -142,6 +142,13 @@ class Table:
         mine = self._reason == REASONS.index(reason)
         return self._at[mine], self._score[mine]
 
+    def has_other(self, reasons: Sequence[str]) -> np.ndarray:
+        """(N,) bool: pairs against which a reason stands that is not among these."""
+        other = ~np.isin(self._reason, [REASONS.index(reason) for reason in reasons])
+        found = np.zeros(len(self), bool)
+        found[self._at[other]] = True
+        return found
+
     def counts(self) -> dict[str, int]:
         """Pairs by their first reason, in the order of RULES; only those there are."""
         first = self._reason[self.first_fault[self.first_fault != NOBODY]]

@@ -38,7 +38,7 @@ class Queue {
     if (!this.outbox || this.owner !== data.owner) {
       this.owner = data.owner;
       this.outbox = new Outbox(data.owner);
-      for (const d of this.outbox.waiting) this.note(d);
+      for (const d of this.outbox.waiting) if (!d.within) this.note(d); // what was said about a class is another page's
     }
     this.outbox.confirm(data.confirmed);
     if (data.order !== this.order) { // another reason or order was chosen
