@@ -87,3 +87,8 @@ class Known:
         """The pairs that are not open for a reviewer."""
         with self._lock:
             return self._verdicts.keys() | self._seen[reviewer].keys()
+
+    def decisions(self) -> list[Decision]:
+        """Everything that was read so far, in the order in which it was stored."""
+        with self._lock:
+            return sorted((d for said in self._of.values() for d in said), key=lambda d: d.id)

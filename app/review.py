@@ -15,6 +15,8 @@ PAGES = [
     ("queue", "Queue", ":material/photo_library:"),
     ("grid", "Grid", ":material/grid_view:"),
     ("classes", "Classes", ":material/view_column:"),
+    ("thresholds", "Thresholds", ":material/tune:"),
+    ("overview", "Overview", ":material/monitoring:"),
 ]
 
 

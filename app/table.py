@@ -123,7 +123,9 @@ class Table:
         at = self.first_fault[position]
         found = []
         while at != NOBODY and at < len(self._at) and self._at[at] == position:
-            score, threshold = (None if np.isnan(v[at]) else round(float(v[at]), 4) for v in (self._score, self._threshold))
+            score, threshold = (
+                None if np.isnan(v[at]) else round(float(v[at]), 4) for v in (self._score, self._threshold)
+            )
             stands = self._stands[int(at)].as_py()
             found.append(
                 Fault(
@@ -148,6 +150,10 @@ class Table:
         found = np.zeros(len(self), bool)
         found[self._at[other]] = True
         return found
+
+    def limits_of(self, reason: str) -> np.ndarray:
+        """(n,) float32: the threshold that each pair of `dropped_for` reached; NaN where the reason has none."""
+        return self._threshold[self._reason == REASONS.index(reason)]
 
     def counts(self) -> dict[str, int]:
         """Pairs by their first reason, in the order of RULES; only those there are."""

@@ -17,7 +17,6 @@ whatever the detector.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -28,9 +27,7 @@ import pandas as pd
 from curation.place import Place
 from curation.review_sample import ENOUGH
 from curation.reviews import ReviewError
-from curation.rules import RuleError
-from curation.thresholds import read_thresholds
-from curation.workspace import atomic
+from curation.thresholds import write_thresholds
 
 FEWEST = 20  # reviewed pairs: below that an interval spans nearly everything
 FEWEST_ABOVE = 5  # reviewed pairs at or above a threshold, so that one verdict does not make a precision
@@ -143,10 +140,10 @@ def calibrate(
     enough = np.flatnonzero(candidate & (precision >= wanted - 1e-9))
     if not len(enough):
         best = max(np.flatnonzero(candidate), key=lambda i: (precision[i], i))
-        w = _worth(curve, values, seen, float(values[best]))
+        w = worth(curve, values, seen, float(values[best]))
         raise ReviewError(
             f"{reason}: no threshold is as precise as {wanted:g}; the best is {w.precision:.2f} (95 %: {w.low:.2f}-{w.high:.2f}) at "
-            f"{w.threshold:g}, which rejects {w.rejects:,} pairs. Ask for less with --precision, or review more pairs. {get}"
+            f"{w.threshold:g}, which rejects {w.rejects:,} pairs. Ask for a lower precision (--precision), or review more pairs. {get}"
         )
     lowest = enough[-1]
     below = float(values[lowest + 1]) if lowest + 1 < len(values) else 0.0
@@ -155,32 +152,39 @@ def calibrate(
         reason,
         n,
         int((verdicts >= 0.5).sum()),
-        None if before is None else _worth(curve, values, seen, before),
-        _worth(curve, values, seen, threshold),
+        None if before is None else worth(curve, values, seen, before),
+        worth(curve, values, seen, threshold),
         _steps(reason, curve, values, seen),
     )
 
 
+def worth(curve: Curve, values: np.ndarray, seen: np.ndarray, threshold: float) -> Worth:
+    """What a threshold is worth by the reviews so far. values: (N,) all scores; seen: (N,) shares of drops, NaN where not reviewed. What was
+    seen is known; the rest follows the curve."""
+    above = values >= threshold
+    rejects, known = int(above.sum()), above & ~np.isnan(seen)
+    if not rejects:
+        return Worth(threshold, 0, 0, np.nan, np.nan, np.nan)
+    unseen = np.bincount(_node(values[above & ~known]), minlength=len(NODES))
+    sure = seen[known].sum()
+    mean = curve.draws @ unseen
+    spread = np.sqrt((curve.draws * (1 - curve.draws)) @ unseen)  # of a sum of independent verdicts
+    drawn = (sure + mean + spread * np.random.default_rng(0).standard_normal(DRAWS)) / rejects
+    low, high = np.quantile(np.clip(drawn, sure / rejects, (sure + unseen.sum()) / rejects), [0.025, 0.975])
+    middle = (sure + curve.mean @ unseen) / rejects
+    return Worth(threshold, rejects, int(known.sum()), *(round(float(v), 4) for v in (middle, low, high)))
+
+
 def update_thresholds(file: Place, found: Mapping[str, Calibration]) -> None:
-    """Write the new thresholds into a TOML file for --thresholds; its other lines stay as they are. Raises RuleError, ReviewError."""
-    before = read_thresholds(file) if file.exists() else {}
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else ["[thresholds]"]
-    for reason, c in found.items():
-        w = c.after
-        line = f"{reason} = {w.threshold:g}  # {c.reviews} reviews: precision {w.precision:.2f} ({w.doubt()})"
-        places = [i for i, old in enumerate(lines) if re.match(rf"""\s*["']?{reason}["']?\s*=""", old)]
-        if places:
-            lines[places[0]] = line
-        else:
-            lines.append(line)
-    with atomic(file) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        try:
-            written = read_thresholds(temporary)
-        except RuleError:
-            written = None
-        if written != before | {reason: c.after.threshold for reason, c in found.items()}:
-            raise ReviewError(f"{file} cannot be changed line by line, as it is written. Use --out with another file.")
+    """Write the new thresholds into a TOML file for --thresholds; its other lines stay as they are. Raises RuleError."""
+    write_thresholds(
+        file, {reason: c.after.threshold for reason, c in found.items()}, {r: note(c) for r, c in found.items()}
+    )
+
+
+def note(c: Calibration) -> str:
+    """In a few words what the new threshold rests on."""
+    return f"{c.reviews} reviews: precision {c.after.precision:.2f} ({c.after.doubt()})"
 
 
 def print_calibrations(found: list[Calibration], wanted: float) -> None:
@@ -227,22 +231,6 @@ def _node(scores: np.ndarray) -> np.ndarray:
     inside = np.clip(np.asarray(scores, np.float64), 1e-9, 1 - 1e-9)
     place = (np.log(inside / (1 - inside)) + LIMIT) / (2 * LIMIT) * (len(NODES) - 1)
     return np.clip(np.round(place), 0, len(NODES) - 1).astype(np.int64)
-
-
-def _worth(curve: Curve, values: np.ndarray, seen: np.ndarray, threshold: float) -> Worth:
-    """values: (N,) all scores; seen: (N,) shares of drops, NaN where not reviewed. What was seen is known; the rest follows the curve."""
-    above = values >= threshold
-    rejects, known = int(above.sum()), above & ~np.isnan(seen)
-    if not rejects:
-        return Worth(threshold, 0, 0, np.nan, np.nan, np.nan)
-    unseen = np.bincount(_node(values[above & ~known]), minlength=len(NODES))
-    sure = seen[known].sum()
-    mean = curve.draws @ unseen
-    spread = np.sqrt((curve.draws * (1 - curve.draws)) @ unseen)  # of a sum of independent verdicts
-    drawn = (sure + mean + spread * np.random.default_rng(0).standard_normal(DRAWS)) / rejects
-    low, high = np.quantile(np.clip(drawn, sure / rejects, (sure + unseen.sum()) / rejects), [0.025, 0.975])
-    middle = (sure + curve.mean @ unseen) / rejects
-    return Worth(threshold, rejects, int(known.sum()), *(round(float(v), 4) for v in (middle, low, high)))
 
 
 def _short(below: float, at: float) -> float:

@@ -226,7 +226,7 @@ def test_a_file_of_thresholds_that_cannot_be_changed_stays_as_it_is(tmp_path):
     file = tmp_path / "t.toml"
     for text in ("thresholds = { blur = 0.4 }\n", "thresholds.blur = 0.4\n"):
         file.write_text(text)
-        with pytest.raises(ReviewError, match="--out with another file"):
+        with pytest.raises(RuleError, match="--out with another file"):
             update_thresholds(file, {"blur": c})
         assert file.read_text() == text and [p.name for p in tmp_path.iterdir()] == ["t.toml"]
     file.write_text("[")

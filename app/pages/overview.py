@@ -1,0 +1,138 @@
+"""Overview: how far the review is, what it changes, and the selection that is built from it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import exchange, progress
+from app.balance import balance_of
+from app.board import board_in
+from app.browser import renderer
+from app.building import Building
+from app.counts import counts_of, masks_of
+from app.frame import opened_work, reviewer_name
+from app.opened import Opened
+from curation.reviews import ReviewError
+from curation.verdicts import DecisionsError
+
+TABLES = renderer("tables")
+SOON = 2.0  # seconds for which exact counts are waited for
+
+
+def main() -> None:
+    opened, _ = opened_work(), reviewer_name()
+    try:
+        opened.known.refresh(at_once=True)
+        counted = opened.decisions.counts()
+    except DecisionsError as error:
+        st.error(str(error), icon="⚠")
+        st.stop()
+    said = opened.known.decisions()
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _levels(opened)
+        wanted, unwanted = masks_of(opened.table, opened.known.verdicts())
+        _show("reasons", progress.by_reason(opened.table, wanted, unwanted, counted))
+        _show("reviewers", progress.by_reviewer(counted))
+        _show("agreement", progress.agreement_shown(progress.agreed(said)))
+    with right:
+        _build(opened)
+        _balance(opened, wanted, unwanted)
+        _exchange(opened)
+
+
+def _show(key: str, shown: progress.Shown) -> None:
+    TABLES(key=key, data=vars(shown))
+
+
+def _levels(opened: Opened) -> None:
+    known, counts = opened.known, counts_of(opened.table)
+    board, verdicts = board_in(st.session_state, opened), known.verdicts()
+    before = counts.soon(SOON, board.thresholds(), {}, 0)
+    after = counts.soon(SOON, board.thresholds(), verdicts, known.version)
+    how = "worked out by the rules" if before.exact and after.exact else "estimated; the build works it out"
+    people = f"{len(verdicts):,} pairs have a verdict of a person."
+    says = f"Of {len(opened.table):,} pairs, by {_which(board.moved)}; {how}. {people}"
+    _show("levels", progress.levels_shown(len(opened.table), before.kept, after.kept, says))
+
+
+def _build(opened: Opened) -> None:
+    board, building = board_in(st.session_state, opened), st.session_state.get("building")
+    st.markdown("**Build a selection**")
+    if building and not building.done:
+        st.fragment(_building, run_every=0.5)()
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        level = st.selectbox(
+            "Level", list(progress.TITLES), 2, progress.TITLES.get, key="level", label_visibility="collapsed", width=180
+        )
+        built = st.button(f"Build {progress.TITLES[level]}", key="build", type="primary", icon=":material/checklist:")
+    if built:
+        st.session_state["building"] = Building(opened, board.settings(level))
+        st.rerun()
+    st.caption(f"By {_which(board.moved)} and what people decided.")
+    if building and building.error:
+        st.error(building.error, icon="⚠")
+    elif building:
+        _show("built", progress.built_shown(building))
+        st.code(str(building.manifest.absolute()), language=None, wrap_lines=True)
+
+
+def _building() -> None:
+    building: Building = st.session_state["building"]
+    if building.done:
+        st.rerun()  # with the new tables
+    st.progress(min(building.share, 1.0), f"{progress.TITLES[building.settings.level]}: {building.step} ...")
+
+
+def _balance(opened: Opened, wanted, unwanted) -> None:
+    balance = balance_of(opened.table)
+    if not balance.wait(0.3):
+        st.fragment(_counting, run_every=0.7)(balance)
+    elif balance.error:
+        st.error(balance.error, icon="⚠")
+    else:
+        readable = opened.table.error.is_null().to_numpy(zero_copy_only=False)
+        shares = balance.shares((opened.table.kept & ~unwanted | wanted) & readable)
+        _show("balance", progress.balance_shown(shares, balance.counted))
+
+
+def _counting(balance) -> None:
+    if balance.done:
+        st.rerun()
+    st.caption(f"Class balance: counting label maps, {balance.counted:,} of {balance.total:,} ...")
+
+
+def _exchange(opened: Opened) -> None:
+    st.markdown("**Decisions as CSV**")
+    written = st.session_state.get("csv")
+    if written is None or written[:2] != (opened.known, opened.known.version):
+        written = opened.known, opened.known.version, exchange.to_csv(opened.known.decisions())
+        st.session_state["csv"] = written
+    st.download_button(
+        "Export decisions",
+        written[2],
+        "decisions.csv",
+        "text/csv",
+        key="export",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    file = st.file_uploader("Import: pair_id, reason, verdict, reviewer, time, note", "csv", key="import")
+    if file and st.button("Store these decisions", key="store"):
+        try:
+            st.session_state["imported"] = exchange.from_csv(opened, file.name, file.getvalue())
+            st.rerun()
+        except (ReviewError, DecisionsError) as error:
+            st.error(str(error), icon="⚠")
+    done = st.session_state.pop("imported", None)
+    if done:
+        unknown = f"; {len(done.unknown):,} pairs are not in this data set" if done.unknown else ""
+        st.success(f"{done.stored:,} decisions stored, {done.known:,} were there already{unknown}.")
+
+
+def _which(moved: bool) -> str:
+    return "the thresholds chosen on the page Thresholds" if moved else "the thresholds of the last selection"
+
+
+main()
