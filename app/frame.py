@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from app.opened import Asked, Opened, arguments, make_demo, open_work, stamp
+from app import demo
+from app.opened import Asked, Opened, arguments, open_work, stamp
 from app.table import TableError
 from curation.verdicts import DecisionsError
 from curation.workspace import WorkspaceError
@@ -32,16 +35,29 @@ def opened_work() -> Opened:
     st.html(STYLE)
     wanted = asked()
     try:
-        changed = stamp(wanted)
-        if wanted.demo and changed == ("",):
-            with st.status(
-                "Making the demo data set: 240 drawn landscapes, some of them with defects", expanded=True
-            ) as status:
-                make_demo(lambda text: status.update(label=f"Making the demo data set: {text} ..."))
-            changed = stamp(wanted)
-        return _open(wanted, changed)
+        if wanted.demo and not demo.is_made():
+            _watch(demo.MAKING)
+        return _open(wanted, stamp(wanted))
     except (TableError, WorkspaceError, DecisionsError, OSError) as error:
         st.error(str(error), icon="⚠")
+        st.stop()
+
+
+def _watch(making: demo.Making) -> None:
+    """Let the demo be made, and show how far it is. Stops the page where it cannot be."""
+    making.begin()
+    told = f"Making the demo data set: {making.pairs} drawn landscapes, some of them with defects. This happens once."
+    place = st.empty()
+    with place.status(told, expanded=True):
+        bars: dict[str, DeltaGenerator] = {}
+        while making.running:
+            for step, (done, total) in making.steps.items():
+                bar = bars.get(step) or bars.setdefault(step, st.progress(0.0))
+                bar.progress(done / max(total, 1), f"{step}: {done:,} of {total:,}")
+            time.sleep(0.2)
+    place.empty()
+    if failed := making.failed():
+        st.error(f"The demo data set could not be made. {failed} Reload the page to try again.", icon="⚠")
         st.stop()
 
 

@@ -21,9 +21,11 @@ PAGES = [
 
 
 def main() -> None:
-    st.set_page_config("Review", ":material/rule:", "wide")
+    icon = HERE / "browser" / "icon.svg"  # a file: an icon of Streamlit's own would be asked of another host
+    st.set_page_config("Review", icon, "wide")
     pages = [st.Page(HERE / "pages" / f"{name}.py", title=title, icon=icon) for name, title, icon in PAGES]
     st.navigation(pages).run()
 
 
-main()
+if __name__ == "__main__":  # processes that measure are spawned, and read this file once more under another name
+    main()
