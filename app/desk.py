@@ -197,12 +197,15 @@ def item(opened: Opened, position: int, reason: str) -> dict[str, Any]:
         found |= {"verdict": verdict.verdict, "state": verdict.says()}
     try:
         found["photo"] = data_url(pictures.photo(position))
+    except PictureError as unseen:
+        found["error"] = error or str(unseen)
+    try:
         label = pictures.label(position)
         if label:
             found["label"] = data_url(label.png)
             found["classes"] = [vars(named) for named in label.classes]
     except PictureError as unseen:
-        found["error"] = error or str(unseen)
+        found["error"] = found["error"] or str(unseen)
     if not found["error"]:
         evidence = pictures.evidence(position, reason)
         if evidence:

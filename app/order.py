@@ -11,15 +11,16 @@ import numpy as np
 import pyarrow.compute as pc
 
 from app.table import REASONS, Table
-from curation.verdicts import NO_REASON as PERSON
+from curation.verdicts import NO_REASON
 
 ORDERS = {
-    "informative": "doubtful first: near the threshold, the reasons in turn",
-    "score": "worst first: by score",
-    "reason": "reason by reason, in the order of the rules",
+    "informative": "doubtful first",  # near the threshold, the reasons in turn
+    "score": "worst first",
+    "reason": "reason by reason",  # in the order of the rules
     "class": "by equivalence class",
     "id": "by id",
 }
+NOT_ASKED = ("unreadable", NO_REASON)  # unless chosen: there is nothing to decide, or a person has
 KEPT = "kept"  # instead of a reason: the pairs that stay, the nearest to a threshold first
 MOST_READ = 20_000  # candidates of which more than the id is searched for a text
 NEARLY = 0.5  # of the threshold: pairs with a lower score are not worth a look for that reason
@@ -37,7 +38,7 @@ class Candidates:
 def candidates(table: Table, reason: str | None = None, order: str = "informative", text: str = "") -> Candidates:
     """All pairs worth a review, in order; each pair once.
 
-    reason: pairs dropped for it, and those nearly so; None: all that is dropped or nearly; KEPT: what stays. order: of ORDERS. text: only
+    reason: pairs dropped for it, and those nearly so; None: all that is dropped or nearly, but for what NOT_ASKED names; KEPT: what stays. order: of ORDERS. text: only
     pairs whose id, or what is said of them, contains it. Equal ones stand by id.
     """
     if order not in ORDERS:
@@ -46,7 +47,8 @@ def candidates(table: Table, reason: str | None = None, order: str = "informativ
     if reason == KEPT:
         found = _kept(table, [r for r in table.scores if table.in_force(r)])
     elif reason is None:
-        lists = [_of_reason(table, r, order) for r in REASONS if counts.get(r) or table.in_force(r)]
+        asked = [r for r in REASONS if r not in NOT_ASKED and (counts.get(r) or table.in_force(r))]
+        lists = [_of_reason(table, r, order) for r in asked]
         found = _in_turn(lists) if order == "informative" else _joined(lists)
     else:
         found = _of_reason(table, reason, order)
@@ -99,7 +101,7 @@ def _in_turn(lists: list[Candidates]) -> Candidates:
 def _kept(table: Table, reasons: list[str]) -> Candidates:
     kept = np.flatnonzero(table.kept)
     if not reasons:
-        return Candidates(kept, np.full(len(kept), REASONS.index(PERSON), np.int8))
+        return Candidates(kept, np.full(len(kept), REASONS.index(NO_REASON), np.int8))
     distance = np.stack(
         [_logit(np.float32(table.thresholds[r])) - _logit(np.nan_to_num(table.scores[r][kept])) for r in reasons]
     )
