@@ -18,6 +18,11 @@ from app.table import Table
 from curation.verdicts import DROP, KEEP, UNDO, Decision
 
 WITHIN, CHOOSE = "class", "choose"
+MOST = 20_000  # decisions that one click may mean; more take longer than a person waits
+
+
+class TooManyError(Exception):
+    """A click that means too much; the message is for the reviewer."""
 
 
 def is_class_click(click: dict[str, Any]) -> bool:
@@ -39,13 +44,19 @@ class ClassClicks:
         return Judged(self.table, self.known)
 
     def decisions(self, click: dict[str, Any]) -> list[Decision]:
-        """As things stand now, so what was clicked before must be known. Raises KeyError, TypeError or ValueError for nonsense."""
+        """As things stand now, so what was clicked before must be known. Raises TooManyError, and for nonsense
+        KeyError, TypeError or ValueError."""
         position, uuid = self.table.position(click["pair_id"]), UUID(click["uuid"])
         if click["verdict"] == UNDO:
             meant = self._undone(position, UUID(click["undoes"]))
         else:
             keep, drop = self._meant(click, position)
             meant = [(p, {"verdict": KEEP}) for p in keep] + [(p, {"verdict": DROP}) for p in drop]
+        if len(meant) > MOST:
+            raise TooManyError(
+                f"Nothing was stored: that takes {len(meant):,} decisions, more than the {MOST:,} that one click may mean. "
+                "For all classes at once: curate build-selection --keep-per-class."
+            )
         made = []
         for at, verdict in meant:
             pair_id = self.table.id(at)

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from itertools import groupby
 from typing import Any
 
-from app.class_clicks import ClassClicks, is_class_click
+from app.class_clicks import ClassClicks, TooManyError, is_class_click
 from app.clicks import decisions_of
 from app.opened import Opened
 from curation.verdicts import Decision, DecisionsError
@@ -26,6 +26,7 @@ class Inbox:
         self.opened, self.reviewer = opened, reviewer
         self.class_clicks = ClassClicks(opened.table, opened.known, reviewer)
         self._confirmed: OrderedDict[str, None] = OrderedDict()
+        self._refused = ""  # why what was clicked last is not stored at all
 
     def store(self, clicks: Any) -> tuple[list[Decision], str | None]:
         """Store what is new, in order -> those decisions, and what a person must know. Neighbouring clicks on pairs go in together, all
@@ -33,6 +34,8 @@ class Inbox:
         clicks = clicks if isinstance(clicks, list) else []
         sent = [c for c in clicks if isinstance(c, dict) and isinstance(c.get("uuid"), str)]
         new = [c for c in sent if c["uuid"] not in self._confirmed]
+        if new:
+            self._refused = ""
         stored: list[Decision] = []
         try:
             for in_class, some in groupby(new, is_class_click):
@@ -63,6 +66,9 @@ class Inbox:
             return self.class_clicks.decisions(click)
         except (KeyError, TypeError, ValueError, AttributeError):
             return []  # nonsense, which is confirmed so that it is not sent for ever
+        except TooManyError as error:
+            self._refused = str(error)
+            return []
 
     def says(self, message: str | None) -> dict[str, Any]:
         """What every page tells its browser: whose clicks are taken, which are stored, and the message."""
@@ -70,5 +76,5 @@ class Inbox:
             "owner": f"{self.opened.decisions.data_set} {self.reviewer}",
             "reviewer": self.reviewer,
             "confirmed": list(self._confirmed),
-            "message": message and f"{message} {WAITS}",
+            "message": f"{message} {WAITS}" if message else self._refused or None,
         }

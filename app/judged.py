@@ -12,7 +12,7 @@ from app.table import NOBODY, Table
 from curation.verdicts import KEEP, Verdict
 
 OPEN, KEPT, DROPPED = 0, 1, 2
-FEW = 200  # ids that are looked up one by one rather than all at once
+FEW = 2000  # ids that are looked up one by one rather than all at once
 
 
 class Judged:

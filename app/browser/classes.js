@@ -1,4 +1,4 @@
-// Classes: equivalence classes as strips of thumbnails; a click says whether a pair stays. See board.js; `shown` are classes: id (of the
+// Classes: equivalence classes as strips of thumbnails; a click says whether a pair stays. See tiles.js; `shown` are classes: id (of the
 // representative), size, stays, faulty, chosen, filled, members (ids that are shown), more (whether there are others). Tiles have also stays and
 // similarity. What one click means for the others of its class is worked out by the server (choice.py).
 
@@ -9,7 +9,7 @@ const CLASS_KEYS = [
 const MORE = 48; // members that "show more" adds
 const REASON = "equivalence_class";
 
-class Classes extends Board {
+class Classes extends Tiles {
   constructor(root, tell) {
     super(root, "classes", tell, CLASS_KEYS);
     this.cards = new Map(); // id -> card on the screen
@@ -88,7 +88,7 @@ class Classes extends Board {
     button.classList.toggle("stays", stays);
     button.classList.toggle("goes", !stays);
     button.setAttribute("aria-pressed", String(stays));
-    score.textContent = isRepresentative ? "stands for all" : facts && facts.similarity !== null ? facts.similarity.toFixed(2) : "";
+    score.textContent = isRepresentative ? "representative" : facts && facts.similarity !== null ? facts.similarity.toFixed(2) : "";
     state.textContent = this.whose(id) || (facts?.held ? "someone has it open" : facts?.faults[0] || "kept");
     return button;
   }

@@ -1,4 +1,4 @@
-// Grid: many thumbnails, selected by clicks and decided together. See board.js; `shown` are ids; also from the server: decided, size.
+// Grid: many thumbnails, selected by clicks and decided together. See tiles.js; `shown` are ids; also from the server: decided, size.
 
 const GRID_KEYS = [
   ["click", "select, or no longer"], ["Shift click", "select all from the last one to here"], ["A", "select all on this page but what others have open"],
@@ -6,7 +6,7 @@ const GRID_KEYS = [
   ["U", "undo the last batch"], ["←  →", "page before, next page"], ["?", "this help"],
 ];
 
-class Grid extends Board {
+class Grid extends Tiles {
   constructor(root, tell) {
     super(root, "grid", tell, GRID_KEYS);
     this.selected = new Set();
@@ -91,10 +91,17 @@ class Grid extends Board {
     button.classList.toggle("selected", selected);
     button.setAttribute("aria-pressed", String(selected));
     score.textContent = !facts || facts.score === null ? "" : facts.score.toFixed(2);
-    const rules = !facts ? "" : facts.faults.length ? facts.faults[0] + (facts.faults.length > 1 ? ` +${facts.faults.length - 1}` : "") : facts.reason && facts.threshold !== null ? `kept, under ${facts.threshold.toFixed(2)}` : "kept";
-    state.textContent = this.whose(id) || (facts?.held ? "someone has it open" : rules);
+    state.textContent = this.whose(id) || (facts?.held ? "someone has it open" : byRules(facts));
     return button;
   }
+}
+
+// What the rules say of a pair, in words.
+function byRules(facts) {
+  if (!facts) return "";
+  const { faults, reason, threshold } = facts;
+  if (faults.length) return faults[0] + (faults.length > 1 ? ` and ${faults.length - 1} more` : "");
+  return reason && threshold !== null ? `kept: ${reason} < ${threshold.toFixed(2)}` : "kept";
 }
 
 export default mounted(Grid);
