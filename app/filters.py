@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.order import KEPT, NOT_ASKED, ORDERS
+from app.order import KEPT, ORDERS
 from app.table import REASONS, Table
 
 
 def chosen(table: Table, page: str) -> tuple[str | None, str, str]:
     """Reason, order and text, as app.order.candidates takes them. page: its name; each page remembers its own."""
     counts = table.counts()
-    names = {None: f"all reasons ({sum(n for r, n in counts.items() if r not in NOT_ASKED):,})"}
+    names = {None: f"all reasons ({sum(counts.values()):,})"}
     names |= {r: f"{r} ({counts.get(r, 0):,})" for r in REASONS if r in counts or r in table.scores}
     names[KEPT] = f"kept pairs ({int(table.kept.sum()):,})"
     with st.sidebar:

@@ -5,6 +5,7 @@ Enters: a table. Leaves: candidates, the whole order at once, as arrays of posit
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +21,10 @@ ORDERS = {
     "class": "by equivalence class",
     "id": "by id",
 }
-NOT_ASKED = ("unreadable", NO_REASON)  # unless chosen: there is nothing to decide, or a person has
 KEPT = "kept"  # instead of a reason: the pairs that stay, the nearest to a threshold first
 MOST_READ = 20_000  # candidates of which more than the id is searched for a text
 NEARLY = 0.5  # of the threshold: pairs with a lower score are not worth a look for that reason
+HOPELESS = ("unreadable",)  # reasons whose pairs no verdict brings back
 FEWEST_NEARLY = 20  # pairs below the threshold that are shown for a reason, or as many as are above it
 
 
@@ -38,7 +39,7 @@ class Candidates:
 def candidates(table: Table, reason: str | None = None, order: str = "informative", text: str = "") -> Candidates:
     """All pairs worth a review, in order; each pair once.
 
-    reason: pairs dropped for it, and those nearly so; None: all that is dropped or nearly, but for what NOT_ASKED names; KEPT: what stays. order: of ORDERS. text: only
+    reason: pairs dropped for it, and those nearly so; None: all that is dropped or nearly; KEPT: what stays. order: of ORDERS. text: only
     pairs whose id, or what is said of them, contains it. Equal ones stand by id.
     """
     if order not in ORDERS:
@@ -47,9 +48,8 @@ def candidates(table: Table, reason: str | None = None, order: str = "informativ
     if reason == KEPT:
         found = _kept(table, [r for r in table.scores if table.in_force(r)])
     elif reason is None:
-        asked = [r for r in REASONS if r not in NOT_ASKED and (counts.get(r) or table.in_force(r))]
-        lists = [_of_reason(table, r, order) for r in asked]
-        found = _in_turn(lists) if order == "informative" else _joined(lists)
+        lists = {r: _of_reason(table, r, order) for r in REASONS if counts.get(r) or table.in_force(r)}
+        found = _informative(lists) if order == "informative" else _joined(lists.values())
     else:
         found = _of_reason(table, reason, order)
     keep = np.sort(np.unique(found.positions, return_index=True)[1])
@@ -85,7 +85,13 @@ def _of_reason(table: Table, reason: str, order: str) -> Candidates:
     return Candidates(positions[by], np.full(len(by), REASONS.index(reason), np.int8))
 
 
-def _joined(lists: list[Candidates]) -> Candidates:
+def _informative(lists: dict[str, Candidates]) -> Candidates:
+    """The reasons in turn; at the end what no person can change."""
+    hopeless = [lists.pop(reason) for reason in HOPELESS if reason in lists]
+    return _joined([_in_turn(list(lists.values())), *hopeless])
+
+
+def _joined(lists: Iterable[Candidates]) -> Candidates:
     none = Candidates(np.zeros(0, np.int32), np.zeros(0, np.int8))
     lists = [none, *lists]
     return Candidates(np.concatenate([c.positions for c in lists]), np.concatenate([c.reasons for c in lists]))

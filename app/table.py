@@ -103,7 +103,9 @@ class Table:
 
     def positions(self, pair_ids: Sequence[str] | pa.ChunkedArray) -> np.ndarray:
         """(n,) int32; NOBODY for ids that are not there."""
-        asked = pair_ids if isinstance(pair_ids, pa.ChunkedArray) else pa.chunked_array([pa.array(pair_ids, pa.string())])
+        asked = (
+            pair_ids if isinstance(pair_ids, pa.ChunkedArray) else pa.chunked_array([pa.array(pair_ids, pa.string())])
+        )
         found = pc.index_in(asked.cast(self.ids.type), self.ids)  # an empty table's column may be of no type
         return _numbers(found.fill_null(NOBODY)).astype(np.int32)
 

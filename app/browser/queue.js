@@ -142,6 +142,7 @@ class Queue {
     this.photo = make("img", { alt: "photo", draggable: "false" });
     this.over = make("img", { alt: "", class: "over", draggable: "false" });
     this.label = make("img", { alt: "label map", draggable: "false" });
+    this.unseen = make("p", { class: "unseen" });
     this.tip = make("div", { class: "tip", role: "status" });
     this.slider = make("input", { type: "range", min: "0", max: "1", step: "0.05", "aria-label": "opacity of the label map", oninput: () => this.setOpacity(+this.slider.value) });
     this.overBox = make("input", { type: "checkbox", id: "over", onchange: () => this.toggleOverlay() });
@@ -150,7 +151,7 @@ class Queue {
     const p = this.parts;
     const watch = { onmousemove: (e) => this.point(e), onmouseleave: () => this.hideTip() };
     this.figures = make("div", { class: "figures" },
-      make("figure", watch, make("div", { class: "frame" }, this.photo, this.over),
+      make("figure", watch, make("div", { class: "frame" }, this.photo, this.over, this.unseen),
         make("figcaption", {}, make("label", { for: "over" }, this.overBox, " overlay (O)"), this.slider)),
       make("figure", { ...watch, class: "second" }, make("div", { class: "frame" }, this.label), make("figcaption", {}, "label map")));
     this.acts = make("div", { class: "acts" },
@@ -190,15 +191,14 @@ class Queue {
     p.meter.replaceChildren(...meter(item));
     this.acts.querySelector(".keep").disabled = Boolean(item.error);
     this.figures.classList.toggle("alone", !item.label);
-    this.photo.hidden = !item.photo;
-    this.figures.hidden = !item.photo && !item.label;
     set(this.photo, item.photo);
     set(this.over, item.label);
     set(this.label, item.label);
     this.legend(item);
-    const shown = item.evidence ? [make("img", { src: item.evidence, alt: "evidence of " + item.reason }), make("p", {}, item.says)] : [make("p", {}, item.error || item.says || "")];
+    const shown = item.evidence ? [make("img", { src: item.evidence, alt: "evidence of " + item.reason }), make("p", {}, item.says)] : [make("p", {}, (item.photo && item.error) || item.says || "")];
     p.evidence.replaceChildren(...shown);
-    p.evidence.classList.toggle("error", Boolean(item.error));
+    p.evidence.classList.toggle("error", Boolean(item.photo && item.error));
+    this.unseen.textContent = item.photo ? "" : item.error;
     const others = item.others.map((o) => make("figure", { title: o.about, class: o.kept ? "kept" : "dropped" }, make("img", { src: o.picture, alt: o.id }), make("figcaption", {}, o.about)));
     p.others.replaceChildren(...(others.length ? [make("h4", {}, item.class), make("div", { class: "strip" }, ...others)] : []));
     this.colours = null;
