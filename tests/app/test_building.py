@@ -62,3 +62,8 @@ def test_a_folder_that_cannot_be_written_is_a_text(opened):
 def test_what_nobody_foresaw_is_a_text_too(opened, monkeypatch):
     monkeypatch.setattr("app.building.build_selection", lambda *a, **k: 1 / 0)
     assert "ZeroDivisionError" in build(opened, last_settings(opened.table)).error
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_every_level_can_be_built(opened, level):
+    assert build(opened, Settings(level)).manifest.exists()

@@ -17,8 +17,3 @@ def test_progress_is_told():
         ("find", 3, 4),
         ("find", 4, 4),
     ]
-
-
-@pytest.mark.parametrize("level", [0, 1, 2])
-def test_every_level_can_be_built(opened, level):
-    assert build(opened, Settings(level)).manifest.exists()
