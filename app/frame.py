@@ -16,7 +16,8 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2.6rem 1.6rem 1rem; max-width: 1500px; }
 [data-testid="stSidebar"] { min-width: 240px; max-width: 280px; }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 4.1rem .7rem 1rem; } }
-</style>"""  # Streamlit leaves a hand's breadth free around a page; pictures need it
+[data-stale="true"] { opacity: 1 !important; }
+</style>"""  # Streamlit leaves a hand's breadth free around a page, which pictures need, and fades what is being asked about
 
 
 @st.cache_resource(show_spinner="Opening ...", max_entries=2)
