@@ -103,7 +103,9 @@ class Table:
 
     def positions(self, pair_ids: Sequence[str] | pa.ChunkedArray) -> np.ndarray:
         """(n,) int32; NOBODY for ids that are not there."""
-        asked = pair_ids if isinstance(pair_ids, pa.ChunkedArray) else pa.chunked_array([pa.array(pair_ids, pa.string())])
+        asked = (
+            pair_ids if isinstance(pair_ids, pa.ChunkedArray) else pa.chunked_array([pa.array(pair_ids, pa.string())])
+        )
         found = pc.index_in(asked.cast(self.ids.type), self.ids)  # an empty table's column may be of no type
         return _numbers(found.fill_null(NOBODY)).astype(np.int32)
 
@@ -121,7 +123,9 @@ class Table:
         at = self.first_fault[position]
         found = []
         while at != NOBODY and at < len(self._at) and self._at[at] == position:
-            score, threshold = (None if np.isnan(v[at]) else round(float(v[at]), 4) for v in (self._score, self._threshold))
+            score, threshold = (
+                None if np.isnan(v[at]) else round(float(v[at]), 4) for v in (self._score, self._threshold)
+            )
             stands = self._stands[int(at)].as_py()
             found.append(
                 Fault(
