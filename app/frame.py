@@ -11,12 +11,13 @@ from app.table import TableError
 from curation.verdicts import DecisionsError
 from curation.workspace import WorkspaceError
 
+
 STYLE = """<style>
+[data-stale="true"] { opacity: 1 !important; }  /* nothing fades while it is being asked about */
 [data-testid="stMainBlockContainer"] { padding: 2.6rem 1.6rem 1rem; max-width: 1500px; }
 [data-testid="stSidebar"] { min-width: 240px; max-width: 280px; }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 4.1rem .7rem 1rem; } }
-[data-stale="true"] { opacity: 1 !important; }
-</style>"""  # Streamlit leaves a hand's breadth free around a page, which pictures need, and fades what is being asked about
+</style>"""  # Streamlit leaves a hand's breadth free around a page; pictures need it
 
 
 @st.cache_resource(show_spinner="Opening ...", max_entries=2)
