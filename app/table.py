@@ -139,17 +139,17 @@ class Table:
             at += 1
         return found
 
+    def dropped_for(self, reason: str) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the pairs with this reason among theirs, and (n,) float32 the score each has for it."""
+        mine = self._reason == REASONS.index(reason)
+        return self._at[mine], self._score[mine]
+
     def has_other(self, reasons: Sequence[str]) -> np.ndarray:
         """(N,) bool: pairs against which a reason stands that is not among these."""
         other = ~np.isin(self._reason, [REASONS.index(reason) for reason in reasons])
         found = np.zeros(len(self), bool)
         found[self._at[other]] = True
         return found
-
-    def dropped_for(self, reason: str) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the pairs with this reason among theirs, and (n,) float32 the score each has for it."""
-        mine = self._reason == REASONS.index(reason)
-        return self._at[mine], self._score[mine]
 
     def counts(self) -> dict[str, int]:
         """Pairs by their first reason, in the order of RULES; only those there are."""
