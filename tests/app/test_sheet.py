@@ -22,6 +22,7 @@ def whole(sheet, **said):
         have = list(pictures)
         if not answer["missing"] and not answer["coming"]:
             return answer | {"pictures": pictures}
+        time.sleep(0.05)
     raise AssertionError("the pictures were never made")
 
 

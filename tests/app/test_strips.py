@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from browser_clicks import class_click
+from browser_clicks import class_click, click
 
 from app import strips as strips_file
 from app.strips import Strips
@@ -40,9 +40,17 @@ def test_a_click_pins_those_that_stay_and_undo_takes_it_all_back(opened):
     strips = Strips(opened, "anna")
     made = class_click("0041", "keep")
     strip = by_id(strips.answer({"outbox": [made]}))["0004"]
-    assert (strip["stays"], strip["chosen"]) == (2, 2)
+    assert (strip["stays"], strip["chosen"], strip["loose"]) == (2, 2, 0)
     strip = by_id(strips.answer({"outbox": [class_click("0004", "undo", undoes=made["uuid"])]}))["0004"]
     assert (strip["stays"], strip["chosen"]) == (1, 0)
+
+
+def test_what_was_decided_elsewhere_leaves_others_loose_until_they_are_kept_by_name(opened):
+    strips = Strips(opened, "anna")
+    strip = by_id(strips.answer({"outbox": [click("0041", "keep")]}))["0004"]  # as on another page: without the others
+    assert (strip["stays"], strip["loose"]) == (2, 1)
+    strip = by_id(strips.answer({"outbox": [class_click("0004", "choose", k=2)]}))["0004"]
+    assert (strip["stays"], strip["loose"]) == (2, 0)
 
 
 def test_keep_k_says_how_many_stay_and_how_many_of_them_have_faults(opened):
