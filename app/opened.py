@@ -34,6 +34,7 @@ class Asked:
     out: Place
     compare: tuple[Place, ...]
     demo: bool
+    labels: Place | None = None  # the label maps of the folders to compare
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,17 @@ def arguments(words: list[str]) -> Asked:
     parser.add_argument(
         "--compare", type=place, nargs="+", default=[], help="folders of generated pictures, or runs, to compare"
     )
+    parser.add_argument(
+        "--labels",
+        type=place,
+        help="the folder of the label maps they were drawn from, where the pair table lacks them",
+    )
     said = parser.parse_args(words)
     demo = said.work is None
     out = said.out or (DEMO_OUT if demo else MANIFESTS)
-    return Asked(DEMO_WORK if demo else said.work, said.database, said.data_set, out, tuple(said.compare), demo)
+    return Asked(
+        DEMO_WORK if demo else said.work, said.database, said.data_set, out, tuple(said.compare), demo, said.labels
+    )
 
 
 def open_work(asked: Asked) -> Opened:

@@ -11,7 +11,10 @@ HERE = Path(__file__).resolve().parent
 if str(HERE.parent) not in sys.path:  # started from a checkout that is not installed
     sys.path.insert(0, str(HERE.parent))
 
-PAGES = [("queue", "Queue", ":material/photo_library:")]
+PAGES = [
+    ("queue", "Queue", ":material/photo_library:"),
+    ("compare", "Compare outputs", ":material/compare:"),
+]
 
 
 def main() -> None:
