@@ -14,7 +14,7 @@ def page(work_copy, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["app/review.py", "--work", str(work_copy)])
 
     def run(name):
-        test = AppTest.from_file(str(ROOT / "app" / "pages" / f"{name}.py"), default_timeout=60)
+        test = AppTest.from_file(str(ROOT / "app" / "views" / f"{name}.py"), default_timeout=60)
         test.query_params["reviewer"] = "anna"
         test.run()
         assert not test.exception and not test.error
