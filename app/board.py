@@ -17,9 +17,9 @@ from typing import Any
 from app.counts import counts_of
 from app.opened import Opened
 from app.pictures import PictureError, data_url
-from app.score import Reviewed, scores_of
+from app.score import Reviewed, reviews_by_reason, scores_of
 from curation.calibration import FEWEST, Worth
-from curation.reviews import ReviewError, reviews_of
+from curation.reviews import ReviewError
 from curation.rules import RULES, Settings
 from curation.verdicts import DecisionsError
 
@@ -49,6 +49,7 @@ class Board:
         self._acted: str | None = before._acted if before else None
         self._told: dict[str, dict[str, Any]] = {}  # what the last calibration of a reason said
         self._pictures: OrderedDict[tuple, Future] = OrderedDict()
+        self._moving = False  # a threshold is being dragged
         self._reviewed: tuple[int, dict[str, Reviewed]] = (-1, {})
 
     @property
@@ -90,7 +91,7 @@ class Board:
         for reason, choice in self.choices.items():
             if choice.on:
                 n, worth = self.scores[reason].above(choice.value), self.worth(reason)
-                found[reason] = f"rejects {n:,} of {len(self.scores[reason].order):,}"
+                found[reason] = f"rejects {n:,} of {self.scores[reason].pairs:,}"
                 if worth and worth.rejects:
                     found[reason] += (
                         f"; {len(self.reviewed(reason))} reviews: precision {worth.precision:.2f} ({worth.doubt()})"
@@ -99,9 +100,10 @@ class Board:
 
     def reviewed(self, reason: str) -> Reviewed:
         known = self.opened.known
-        if self._reviewed[0] != known.version:
-            reviews = reviews_of(known.decisions())
-            self._reviewed = known.version, {r: score.reviewed(reviews) for r, score in self.scores.items()}
+        if self._reviewed[0] != known.version and not (
+            self._moving and self._reviewed[1]
+        ):  # what others say meanwhile can wait
+            self._reviewed = known.version, reviews_by_reason(self.opened.table, known.decisions())
         return self._reviewed[1][reason]
 
     def worth(self, reason: str) -> Worth | None:
@@ -114,12 +116,12 @@ class Board:
             self.opened.known.refresh()
         except DecisionsError as error:
             message = f"{error} Precision is by the reviews read before."
+        self._moving = bool(said.get("moving"))
         self._take(said, wanted)
-        moving = bool(said.get("moving"))
         known = self.opened.known
-        counted = self.counts.under(self.thresholds(), known.verdicts(), known.version, soon=not moving)
+        counted = self.counts.under(self.thresholds(), known.verdicts(), known.version, soon=not self._moving)
         have = {i for i in said.get("have", []) if isinstance(i, str)} if isinstance(said.get("have"), list) else set()
-        examples, making = self._examples(said.get("active"), have) if not moving else (None, False)
+        examples, making = self._examples(said.get("active"), have) if not self._moving else (None, False)
         evidence, drawing = self._evidence(said.get("open"))
         return {
             "n": said.get("n", 0),
@@ -154,8 +156,11 @@ class Board:
         act = said.get("act")
         if isinstance(act, dict) and isinstance(act.get("id"), str) and act["id"] != self._acted:
             self._acted = act["id"]
-            if act.get("reason") in self.scores:
+            if self._has(act.get("reason")):
                 self.calibrate(act["reason"], wanted)
+
+    def _has(self, reason: Any) -> bool:
+        return isinstance(reason, str) and reason in self.scores
 
     def _score(self, reason: str) -> dict[str, Any]:
         score, rule = self.scores[reason], RULE[reason]
@@ -164,7 +169,7 @@ class Board:
             "reason": reason,
             "says": rule.says,
             "level": level,
-            "pairs": len(score.order),
+            "pairs": score.pairs,
             "bars": score.bars.tolist(),
         }
 
@@ -180,7 +185,7 @@ class Board:
 
     def _examples(self, reason: Any, have: set[str]) -> tuple[dict[str, Any] | None, bool]:
         """Who is just below and just above the threshold of a score, and whether a thumbnail is still being made."""
-        if reason not in self.scores:
+        if not self._has(reason):
             return None, False
         table, pictures, score = self.opened.table, self.opened.pictures, self.scores[reason]
         value = self.choices[reason].value
@@ -217,7 +222,7 @@ class Board:
             position = self.opened.table.position(pair_id)
         except (KeyError, TypeError):
             return None, False
-        if reason not in self.scores:
+        if not self._has(reason):
             return None, False
         found, error = _of(self._made(("evidence", position, reason), _drawn, self.opened, position, reason), WAIT)
         if not found and not error:

@@ -18,6 +18,7 @@ BY_RULES, SURPLUS, COPY, FAULTY, UNREADABLE = range(
     5
 )  # what the rules say of a pair, the nearer to being kept the lower
 CLASS = "equivalence_class"
+MOST_COPIES = 100  # of a class, of which it is looked up who stands for them
 
 
 class Choice:
@@ -100,11 +101,15 @@ class Choice:
         return staying[verdicts[staying] != KEPT].tolist(), going[drop].tolist()
 
     def filled(self, members: np.ndarray, verdicts: np.ndarray) -> int:
-        """How many places that people's verdicts left free in a class the rules may fill with others."""
-        most = self.size_kept(members, verdicts)
-        if most is None or (verdicts[members] == OPEN).all():
+        """How many places of a class that people's verdicts left free the rules may fill with others."""
+        if (verdicts[members] == OPEN).all():
             return 0
-        free = most - int(self.stays(members, verdicts).sum())
-        rules = self.rules[members]
-        others = ((verdicts[members] == OPEN) & (rules > BY_RULES) & (rules <= COPY)).sum()
-        return max(0, min(free, int(others)))
+        most, stay = self.size_kept(members, verdicts), members[self.stays(members, verdicts)]
+        left = members[verdicts[members] == OPEN]
+        surplus, copies = (left[self.rules[left] == kind] for kind in (SURPLUS, COPY))
+        free = sum(self._has_nobody(int(copy), stay) for copy in copies[:MOST_COPIES]) + len(copies[MOST_COPIES:])
+        return free if most is None else max(0, min(most - len(stay), free + len(surplus)))
+
+    def _has_nobody(self, copy: int, stay: np.ndarray) -> bool:
+        """Whether the pair that stood for a copy goes."""
+        return not np.isin([f.stands for f in self.table.faults(copy) if f.reason in COPIES], stay).any()

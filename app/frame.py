@@ -14,7 +14,9 @@ from app.table import TableError
 from curation.verdicts import DecisionsError
 from curation.workspace import WorkspaceError
 
+LONGEST_NAME = 60  # characters of a reviewer's name
 STYLE = """<style>
+[data-stale="true"] { opacity: 1 !important; }  /* nothing fades while it is being asked about */
 [data-testid="stMainBlockContainer"] { padding: 2.6rem 1.6rem 1rem; max-width: 1500px; }
 [data-testid="stSidebar"] { min-width: 240px; max-width: 280px; }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 4.1rem .7rem 1rem; } }
@@ -62,17 +64,22 @@ def _watch(making: demo.Making) -> None:
 
 
 def reviewer_name() -> str:
-    """Who is reviewing: asked once, then remembered in the address of the page and by the browser. Stops the page until it is known."""
-    name = st.session_state.get("reviewer") or st.query_params.get("reviewer", "")
+    """Who is reviewing: asked once, then remembered in the address of the page. Stops the page until it is known."""
+    name = _tidy(st.session_state.get("reviewer") or st.query_params.get("reviewer", ""))
     if not name:
         with st.form("who"):
             st.markdown("#### Who is reviewing?")
             st.caption("Your name stands beside each of your decisions. Two reviewers never get the same pair at once.")
-            name = st.text_input("Name", max_chars=60)
-            if not (st.form_submit_button("Begin") and name.strip()):
-                st.stop()
-    name = " ".join(name.split())[:60]
+            said = _tidy(st.text_input("Name", max_chars=LONGEST_NAME))
+            if st.form_submit_button("Begin") and said:
+                st.session_state["reviewer"] = said
+                st.rerun()
+        st.stop()
     st.session_state["reviewer"] = name
     if st.query_params.get("reviewer") != name:
         st.query_params["reviewer"] = name
     return name
+
+
+def _tidy(name: str) -> str:
+    return " ".join(name.split())[:LONGEST_NAME]

@@ -106,12 +106,15 @@ def _shown(opened: Opened, position: int, reason: str) -> dict[str, Any]:
         found |= {"verdict": verdict.verdict, "state": verdict.says()}
     try:
         found["photo"] = data_url(pictures.photo(position))
+    except PictureError as unseen:
+        found["error"] = error or str(unseen)
+    try:
         label = pictures.label(position)
         if label:
             found["label"] = data_url(label.png)
             found["classes"] = [vars(named) for named in label.classes]
     except PictureError as unseen:
-        found["error"] = error or str(unseen)
+        found["error"] = found["error"] or str(unseen)
     return found
 
 

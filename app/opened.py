@@ -34,6 +34,7 @@ class Asked:
     out: Place
     compare: tuple[Place, ...]
     demo: bool
+    labels: Place | None = None  # the label maps of the folders to compare
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,16 @@ def arguments(words: list[str]) -> Asked:
     parser.add_argument(
         "--compare", type=place, nargs="+", default=[], help="folders of generated pictures, or runs, to compare"
     )
+    parser.add_argument(
+        "--labels",
+        type=place,
+        help="the folder of the label maps they were drawn from, where the pair table lacks them",
+    )
     said = parser.parse_args(words)
     is_demo = said.work is None
     out = said.out or (demo.OUT if is_demo else MANIFESTS)
     work = demo.WORK if is_demo else said.work
-    return Asked(work, said.database, said.data_set, out, tuple(said.compare), is_demo)
+    return Asked(work, said.database, said.data_set, out, tuple(said.compare), is_demo, said.labels)
 
 
 def open_work(asked: Asked) -> Opened:

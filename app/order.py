@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow.compute as pc
 
 from app.table import REASONS, Table
-from curation.verdicts import NO_REASON as PERSON
+from curation.verdicts import NO_REASON
 
 ORDERS = {
-    "informative": "doubtful first: near the threshold, the reasons in turn",
-    "score": "worst first: by score",
-    "reason": "reason by reason, in the order of the rules",
+    "informative": "doubtful first",  # near the threshold, the reasons in turn
+    "score": "worst first",
+    "reason": "reason by reason",  # in the order of the rules
     "class": "by equivalence class",
     "id": "by id",
 }
@@ -125,7 +125,7 @@ def _in_turn(lists: list[Candidates]) -> Candidates:
 def _kept(table: Table, reasons: list[str]) -> Candidates:
     kept = np.flatnonzero(table.kept)
     if not reasons:
-        return Candidates(kept, np.full(len(kept), REASONS.index(PERSON), np.int8))
+        return Candidates(kept, np.full(len(kept), REASONS.index(NO_REASON), np.int8))
     distance = np.stack(
         [_logit(np.float32(table.thresholds[r])) - _logit(np.nan_to_num(table.scores[r][kept])) for r in reasons]
     )

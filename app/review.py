@@ -17,13 +17,15 @@ PAGES = [
     ("classes", "Classes", ":material/view_column:"),
     ("thresholds", "Thresholds", ":material/tune:"),
     ("overview", "Overview", ":material/monitoring:"),
+    ("compare", "Compare outputs", ":material/compare:"),
 ]
 
 
 def main() -> None:
     icon = HERE / "browser" / "icon.svg"  # a file: an icon of Streamlit's own would be asked of another host
     st.set_page_config("Review", icon, "wide")
-    pages = [st.Page(HERE / "pages" / f"{name}.py", title=title, icon=icon) for name, title, icon in PAGES]
+    # not in a folder called "pages": Streamlit would open its files by themselves
+    pages = [st.Page(HERE / "views" / f"{name}.py", title=title, icon=icon) for name, title, icon in PAGES]
     st.navigation(pages).run()
 
 

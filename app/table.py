@@ -127,6 +127,7 @@ class Table:
         if len(pair_ids) <= FEW and not isinstance(pair_ids, pa.ChunkedArray):
             return np.array([self._position(pair_id) for pair_id in pair_ids], np.int32)
         wanted = pair_ids if isinstance(pair_ids, pa.ChunkedArray) else pa.array(pair_ids, pa.string())
+        wanted = wanted.cast(self.ids.type)  # an empty table's column may be of no type
         return _numbers(pc.index_in(wanted, self.ids).fill_null(NOBODY)).astype(np.int32)
 
     @property

@@ -352,7 +352,7 @@ def _faults(selection: rules.Selection) -> pa.Table:
 def _facts(selection: rules.Selection) -> dict:
     settings = selection.settings
     in_force = {reason: rule.threshold for reason, rule in settings.active().items() if rule.threshold is not None}
-    return asdict(settings) | {"thresholds": in_force, "kept": len(selection.kept)}
+    return asdict(settings) | {"thresholds": in_force, "chosen": dict(settings.thresholds), "kept": len(selection.kept)}
 
 
 def read_pairs(work: Workspace) -> list[Pair]:

@@ -1,6 +1,7 @@
-// Classes: equivalence classes as strips of thumbnails; a click says whether a pair stays. See board.js; `shown` are classes: id (of the
-// representative), size, stays, faulty, chosen, filled, members (ids that are shown), more (whether there are others). Tiles have also stays and
-// similarity. What one click means for the others of its class is worked out by the server (choice.py).
+// Classes: equivalence classes as strips of thumbnails; a click says whether a pair stays. See tiles.js; `shown` are classes: id (of the
+// representative), size, stays, faulty, chosen, loose (those that stay, but not by name), filled, members (ids that are shown), more (whether
+// there are others). Tiles have also stays and similarity. What one click means for the others of its class is worked out by the server
+// (choice.py).
 
 const CLASS_KEYS = [
   ["click", "stays, or goes"], ["keep k", "the first k stay: those kept now, then the most similar"], ["U", "undo the last change"],
@@ -9,7 +10,7 @@ const CLASS_KEYS = [
 const MORE = 48; // members that "show more" adds
 const REASON = "equivalence_class";
 
-class Classes extends Board {
+class Classes extends Tiles {
   constructor(root, tell) {
     super(root, "classes", tell, CLASS_KEYS);
     this.cards = new Map(); // id -> card on the screen
@@ -73,6 +74,7 @@ class Classes extends Board {
     if (this.root.getRootNode().activeElement !== card.k) card.k.value = strip.stays;
     card.note.textContent = [
       strip.filled ? `The next selection may fill ${strip.filled === 1 ? "the free place" : `${strip.filled} free places`} with others of this class; "keep ${strip.stays}" prevents that.` : "",
+      strip.chosen && strip.loose ? `${strip.loose} that ${strip.loose === 1 ? "stays is" : "stay are"} not kept by name: the next selection may prefer others. "keep ${strip.stays}" settles it.` : "",
       strip.faulty ? `${strip.faulty} of those that stay ${strip.faulty === 1 ? "has another fault" : "have other faults"}.` : "",
     ].join(" ").trim();
     card.more.hidden = !strip.more;

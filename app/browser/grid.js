@@ -1,4 +1,4 @@
-// Grid: many thumbnails, selected by clicks and decided together. See board.js; `shown` are ids; also from the server: decided, size.
+// Grid: many thumbnails, selected by clicks and decided together. See tiles.js; `shown` are ids; also from the server: decided, size.
 
 const GRID_KEYS = [
   ["click", "select, or no longer"], ["Shift click", "select all from the last one to here"], ["A", "select all on this page but what others have open"],
@@ -6,7 +6,7 @@ const GRID_KEYS = [
   ["U", "undo the last batch"], ["←  →", "page before, next page"], ["?", "this help"],
 ];
 
-class Grid extends Board {
+class Grid extends Tiles {
   constructor(root, tell) {
     super(root, "grid", tell, GRID_KEYS);
     this.selected = new Set();

@@ -91,7 +91,8 @@ class Queue {
 
   decide(verdict) {
     const item = this.items.get(this.at);
-    if (!item || (verdict === "keep" && item.error)) return;
+    if (!item) return;
+    if (verdict === "keep" && item.error) return this.flash("This pair cannot be kept: there is nothing to train on.");
     this.note(this.outbox.add({ pair_id: this.at, verdict, reason: item.reason, note: this.noteField.value.trim() }));
     this.noteField.value = "";
     this.here = Math.min(this.here, this.trail.length - 1);
@@ -211,6 +212,14 @@ class Queue {
   legend(item) {
     const rows = item.classes.map((c) => make("li", {}, make("span", { class: "swatch", style: `background:${c.colour}` }), make("span", {}, c.name), make("span", { class: "share" }, percent(c.share))));
     this.parts.legend.replaceChildren(make("ul", {}, ...rows));
+  }
+
+  // A word that goes by itself.
+  flash(text) {
+    const p = this.parts;
+    p.message.textContent = text;
+    p.message.hidden = false;
+    setTimeout(() => this.show(), 2500);
   }
 
   toggleOverlay() {

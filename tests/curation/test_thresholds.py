@@ -1,7 +1,7 @@
 import pytest
 
 from curation.rules import RuleError
-from curation.thresholds import parse_assignments, read_thresholds
+from curation.thresholds import parse_assignments, read_thresholds, text_with_thresholds, write_thresholds
 
 
 def test_assignments_are_numbers_or_off():
@@ -43,3 +43,25 @@ def test_a_toml_file_that_is_wrong_says_so(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(RuleError, match=r"none\.toml does not exist"):
         read_thresholds(tmp_path / "none.toml")
+
+
+def test_thresholds_are_written_with_their_notes_and_the_other_lines_stay(tmp_path):
+    file = tmp_path / "t.toml"
+    write_thresholds(file, {"backlight": 0.1234, "coupling": None}, {"backlight": "rejects 3 of 9"})
+    assert file.read_text() == '[thresholds]\nbacklight = 0.1234  # rejects 3 of 9\ncoupling = "off"\n'
+    file.write_text("# mine\n[thresholds]\nblur = 0.9\n'coupling' = 0.3 # old\n# coupling = 1\n")
+    assert (
+        text_with_thresholds(file, {"coupling": 1.0}, {})
+        == "# mine\n[thresholds]\nblur = 0.9\ncoupling = 1.0\n# coupling = 1\n"
+    )
+    write_thresholds(file, {"coupling": 1.0}, {})
+    assert read_thresholds(file) == {"blur": 0.9, "coupling": 1.0}
+    assert [p.name for p in tmp_path.iterdir()] == ["t.toml"]
+
+
+def test_a_file_that_cannot_be_changed_line_by_line_stays_as_it_is(tmp_path):
+    file = tmp_path / "t.toml"
+    file.write_text("thresholds.blur = 0.4\n")
+    with pytest.raises(RuleError, match="Move it away"):
+        write_thresholds(file, {"blur": 0.5}, {})
+    assert file.read_text() == "thresholds.blur = 0.4\n"

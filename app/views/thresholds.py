@@ -60,10 +60,14 @@ def _buttons(board: Board) -> None:
                 on_click="ignore",
             )
         except (RuleError, OSError) as error:
-            st.error(f"Not saved: {error}")
-        if st.button("Back to the last selection", key="back", icon=":material/undo:", disabled=not board.moved):
-            board.back()
-            st.rerun(scope="fragment")
+            st.error(str(error), icon="⚠")
+        st.button(
+            "Back to the last selection",
+            key="back",
+            icon=":material/undo:",
+            disabled=not board.moved,
+            on_click=board.back,
+        )
 
 
 main()

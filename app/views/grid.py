@@ -9,7 +9,7 @@ from app.filters import chosen
 from app.frame import opened_work, reviewer_name
 from app.sheet import SIZES, Sheet
 
-GRID = renderer("grid", "board")
+GRID = renderer("grid", "tiles")
 KEY = "grid"
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 import streamlit as st
 
 from app import exchange, progress
-from app.balance import balance_of
+from app.balance import Balance, balance_of
 from app.board import board_in
 from app.browser import renderer
 from app.building import Building
@@ -27,14 +31,13 @@ def main() -> None:
     except DecisionsError as error:
         st.error(str(error), icon="⚠")
         st.stop()
-    said = opened.known.decisions()
     left, right = st.columns(2, gap="medium")
     with left:
         _levels(opened)
         wanted, unwanted = masks_of(opened.table, opened.known.verdicts())
         _show("reasons", progress.by_reason(opened.table, wanted, unwanted, counted))
         _show("reviewers", progress.by_reviewer(counted))
-        _show("agreement", progress.agreement_shown(progress.agreed(said)))
+        _show("agreement", progress.agreement_shown(_once(opened, progress.agreed)))
     with right:
         _build(opened)
         _balance(opened, wanted, unwanted)
@@ -43,6 +46,15 @@ def main() -> None:
 
 def _show(key: str, shown: progress.Shown) -> None:
     TABLES(key=key, data=vars(shown))
+
+
+def _once(opened: Opened, make: Callable) -> Any:
+    """make(all decisions), again only when there are new ones: of a hundred thousand it takes a second."""
+    key = f"once {make.__name__}"
+    made = st.session_state.get(key)
+    if made is None or made[:2] != (opened.known, opened.known.version):
+        made = st.session_state[key] = opened.known, opened.known.version, make(opened.known.decisions())
+    return made[2]
 
 
 def _levels(opened: Opened) -> None:
@@ -85,7 +97,7 @@ def _building() -> None:
     st.progress(min(building.share, 1.0), f"{progress.TITLES[building.settings.level]}: {building.step} ...")
 
 
-def _balance(opened: Opened, wanted, unwanted) -> None:
+def _balance(opened: Opened, wanted: np.ndarray, unwanted: np.ndarray) -> None:
     balance = balance_of(opened.table)
     if not balance.wait(0.3):
         st.fragment(_counting, run_every=0.7)(balance)
@@ -97,7 +109,7 @@ def _balance(opened: Opened, wanted, unwanted) -> None:
         _show("balance", progress.balance_shown(shares, balance.counted))
 
 
-def _counting(balance) -> None:
+def _counting(balance: Balance) -> None:
     if balance.done:
         st.rerun()
     st.caption(f"Class balance: counting label maps, {balance.counted:,} of {balance.total:,} ...")
@@ -105,13 +117,9 @@ def _counting(balance) -> None:
 
 def _exchange(opened: Opened) -> None:
     st.markdown("**Decisions as CSV**")
-    written = st.session_state.get("csv")
-    if written is None or written[:2] != (opened.known, opened.known.version):
-        written = opened.known, opened.known.version, exchange.to_csv(opened.known.decisions())
-        st.session_state["csv"] = written
     st.download_button(
         "Export decisions",
-        written[2],
+        _once(opened, exchange.to_csv),
         "decisions.csv",
         "text/csv",
         key="export",

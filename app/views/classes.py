@@ -8,7 +8,7 @@ from app.browser import renderer
 from app.frame import opened_work, reviewer_name
 from app.strips import ORDERS, Strips
 
-CLASSES = renderer("classes", "board")
+CLASSES = renderer("classes", "tiles")
 KEY = "classes"
 
 

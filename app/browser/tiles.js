@@ -1,4 +1,4 @@
-// Board: what pages of thumbnails share: paging, pictures, batches of decisions that are undone together, keys.
+// Tiles: what pages of thumbnails share: paging, pictures, batches of decisions that are undone together, keys.
 //
 // From the server: owner, reviewer, confirmed, message (inbox.py), order, page, pages, total, shown and ahead (what is on this page and on the
 // next), tiles (id -> facts), pictures (id -> {src} or {error}), missing and coming (pictures of this page and the next that are still being
@@ -10,7 +10,7 @@ const COMING = 400; // ms after which it asks for pictures of the next page
 const MOST_PICTURES = 600; // held here, to go back to
 const MOST_BATCHES = 50; // that can be undone
 
-class Board {
+class Tiles {
   constructor(root, name, tell, keys) {
     this.root = root;
     this.name = name;
@@ -76,7 +76,7 @@ class Board {
     this.tell({ n: this.n, outbox: this.outbox.waiting, order: this.order, page: this.page, have: [...this.pictures.keys()], ...this.more() });
   }
 
-  more() { return {}; } // what else a kind of board tells
+  more() { return {}; } // what else a kind of page tells
 
   reset() {} // what it forgets when other pairs are chosen
 
@@ -101,7 +101,7 @@ class Board {
     this.reset();
     this.told = "";
     this.show();
-    this.board.parentNode.host?.scrollIntoView({ block: "start" });
+    if (this.sheetOf.getBoundingClientRect().top < 0) this.sheetOf.scrollIntoView({ block: "start" });
     this.say();
   }
 
@@ -159,7 +159,7 @@ class Board {
     act();
   }
 
-  acts(event) { return {}; } // key -> what it does on this kind of board
+  acts(event) { return {}; } // key -> what it does on this kind of page
 
   // What stands on the page
 
@@ -184,8 +184,8 @@ class Board {
     this.bar = make("div", { class: "acts" }, ...this.buttons(act),
       make("span", { class: "paging" }, this.turn[0], this.field, this.of, this.turn[1]),
       make("button", { class: "help", title: "keys (?)", onclick: () => this.toggleHelp() }, "?"));
-    this.board = make("div", { class: "board " + this.name }, this.message, this.count, this.bar, this.sheetOf, this.empty, this.help);
-    this.root.replaceChildren(this.board);
+    this.body = make("div", { class: "tiles " + this.name }, this.message, this.count, this.bar, this.sheetOf, this.empty, this.help);
+    this.root.replaceChildren(this.body);
   }
 
   buttons(act) { return [act("undo", "U", () => this.undo())]; }
@@ -209,7 +209,7 @@ class Board {
     this.draw(this.sheet || []);
     const shown = new Set(this.idsOn(this.page));
     for (const id of [...this.elements.keys()]) if (!shown.has(id)) this.elements.delete(id);
-    this.board.dataset.page = this.page; // for whoever drives this page by program
+    this.body.dataset.page = this.page; // for whoever drives this page by program
   }
 
   // A thumbnail; the same element as long as it is on the page.
@@ -257,17 +257,17 @@ function store(key, value) {
   } catch { /* no storage: it is remembered until the page is loaded again */ }
 }
 
-// Mount a kind of board, and keep it while its place on the page lasts.
+// Mount a kind of page of thumbnails, and keep it while its place on the page lasts.
 function mounted(Kind) {
-  const boards = new WeakMap();
+  const mountedAt = new WeakMap();
   return function ({ parentElement, data, setStateValue }) {
-    let board = boards.get(parentElement);
-    if (!board) {
-      board = new Kind(parentElement.querySelector(".root"), (said) => board.set("said", said));
-      boards.set(parentElement, board);
+    let page = mountedAt.get(parentElement);
+    if (!page) {
+      page = new Kind(parentElement.querySelector(".root"), (said) => page.set("said", said));
+      mountedAt.set(parentElement, page);
     }
-    board.set = setStateValue;
-    board.receive(data);
-    return () => { board.end(); boards.delete(parentElement); };
+    page.set = setStateValue;
+    page.receive(data);
+    return () => { page.end(); mountedAt.delete(parentElement); };
   };
 }
