@@ -8,30 +8,27 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from concurrent.futures import Future
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from app.clicks import standing
 from app.inbox import Inbox
+from app.item import Item
 from app.opened import Opened
 from app.order import Candidates, candidates
-from app.pictures import PictureError, data_url
-from app.table import NOBODY, REASONS, Table
+from app.table import REASONS
+from app.undecided import Undecided
 from curation.leases import Leases
-from curation.rules import RULES
-from curation.verdicts import UNDO, DecisionsError
+from curation.verdicts import DecisionsError
 
 AHEAD = 8  # pairs on a desk
 LEASE = 600.0  # seconds for which they are nobody else's
 WINDOW = 64  # candidates offered for a lease at once
-WAIT = 8.0  # seconds for the pair to be shown; for later ones PATIENT
-PATIENT = 0.4
-MOST_HELD = 64  # items
-NEIGHBOURS = 8  # of an equivalence class, as thumbnails
-SAYS = {rule.reason: rule.says for rule in RULES}
+PATIENT = 0.15  # seconds for what takes longer; the browser asks again for what was not ready, and a click that comes meanwhile waits as long
+MOST_HELD = 24  # items
+MOST_BEGUN = 3  # items at a time
 
 
 class Desk:
@@ -40,31 +37,29 @@ class Desk:
     def __init__(self, opened: Opened, reviewer: str) -> None:
         self.opened, self.reviewer = opened, reviewer
         self._inbox = Inbox(opened, reviewer)
-        self._items: OrderedDict[str, Future] = OrderedDict()
+        self._undecided = Undecided(opened.table, opened.known, reviewer)
+        self._items: OrderedDict[str, Item] = OrderedDict()
         self._mine: list[str] = []
         self._leased_at = 0.0
-        self._n = 0  # of the browser's messages
+        self.chosen: tuple = ()
         self.choose(None, "informative", "")
 
     def choose(self, reason: str | None, order: str, text: str) -> None:
         """Another reason, order or text to look for."""
         chosen = (reason, order, text)
-        if getattr(self, "chosen", None) == chosen:
+        if self.chosen == chosen:
             return
         self.chosen = chosen
         found: Candidates = candidates(self.opened.table, reason, order, text)
         self._positions, self._reasons = found.positions, found.reasons
-        self._start = 0  # everything before is decided
+        self._undecided.choose(found.positions)
         self._mine, self._leased_at = [], 0.0
         self._items.clear()
-        self._left: tuple[int, int] = (-1, 0)
 
     def answer(self, said: dict[str, Any] | None) -> dict[str, Any]:
         """What the browser gets for what it said: everything queue.js names."""
         said = said if isinstance(said, dict) else {}
-        stored, message = self._inbox.store(said.get("outbox"))
-        if any(decision.verdict == UNDO for decision in stored):
-            self._start = 0
+        _, message = self._inbox.store(said.get("outbox"))
         try:
             self._fill()
         except DecisionsError as error:
@@ -76,10 +71,11 @@ class Desk:
         by = self.opened.known.by(self.reviewer)
         return {
             **self._inbox.says(message),
+            "n": said.get("n"),
             "order": "|".join(map(str, self.chosen)),
             "queue": self._mine,
             "items": items,
-            "left": self._open(),
+            "left": self._undecided.left,
             "decided": by["keep"] + by["drop"],
             "undo": self._last(),
             "nothing": f"Nothing is left to decide here{'' if self.chosen[0] is None else f' for {self.chosen[0]}'}. Choose another reason, or look at the other pages.",
@@ -87,9 +83,9 @@ class Desk:
 
     def _fill(self) -> None:
         """Keep AHEAD pairs on the desk, leased, in the order of the candidates."""
-        known = self.opened.known
-        known.refresh()
-        mine = [p for p in self._mine if known.is_open(p, self.reviewer)]
+        self.opened.known.refresh()
+        is_open = self._undecided.refresh()
+        mine = [p for p in self._mine if is_open[self.opened.table.position(p)]]
         stale = time.monotonic() - self._leased_at > LEASE / 3
         if len(mine) > AHEAD // 2 and not stale:
             self._mine = mine
@@ -97,7 +93,7 @@ class Desk:
         leases: Leases = self.opened.decisions.leases
         offered: list[str] = []
         window, got = WINDOW, []
-        following = self._following()
+        following = self._following(is_open)
         while len(got) < AHEAD:
             more = list(islice(following, window))
             offered += [p for p in more if p not in mine]
@@ -107,25 +103,10 @@ class Desk:
             window *= 4
         self._mine, self._leased_at = got, time.monotonic()
 
-    def _following(self):
+    def _following(self, is_open: np.ndarray) -> Iterator[str]:
         """Ids of open candidates, in order."""
-        known, table = self.opened.known, self.opened.table
-        at_front = True
-        for place in range(self._start, len(self._positions)):
-            pair_id = table.id(self._positions[place])
-            if known.is_open(pair_id, self.reviewer):
-                at_front = False
-                yield pair_id
-            elif at_front:
-                self._start = place + 1
-
-    def _open(self) -> int:
-        """Candidates that are still to be decided."""
-        known = self.opened.known
-        if self._left[0] != known.version:
-            closed = self.opened.table.positions(sorted(known.closed(self.reviewer)))
-            self._left = known.version, int((~np.isin(self._positions, closed)).sum())
-        return self._left[1]
+        for place in np.flatnonzero(is_open[self._positions]):
+            yield self.opened.table.id(self._positions[place])
 
     def _last(self) -> dict[str, str] | None:
         try:
@@ -142,18 +123,23 @@ class Desk:
         return True
 
     def _ready(self, wanted: list[str]) -> dict[str, Any]:
-        """Items that are made; the first is waited for, the others are begun."""
-        for pair_id in wanted:
-            if pair_id not in self._items:
-                position = self.opened.table.position(pair_id)
-                self._items[pair_id] = self.opened.makers.submit(item, self.opened, position, self._reason(position))
+        """Items as far as they are made. The first is needed now; a few others are begun."""
+        unfinished = sum(not item.is_whole for item in self._items.values())
         found: dict[str, Any] = {}
+        patience = PATIENT
         for i, pair_id in enumerate(wanted):
-            future = self._items[pair_id]
-            try:
-                found[pair_id] = future.result(WAIT if not i else PATIENT if len(found) < 2 else 0)
-            except TimeoutError:
-                break
+            if pair_id not in self._items:
+                if i and unfinished >= MOST_BEGUN:  # other reviewers wait for the same makers
+                    break
+                position = self.opened.table.position(pair_id)
+                self._items[pair_id] = Item(self.opened, position, self._reason(position))
+                unfinished += 1
+        for i, pair_id in enumerate(wanted):
+            item = self._items.get(pair_id)
+            now = item and item.now(not i, patience)
+            if now:
+                found[pair_id] = now
+                patience = patience if now["whole"] else 0
         while len(self._items) > MOST_HELD:
             self._items.popitem(last=False)
         return found
@@ -163,79 +149,3 @@ class Desk:
         if len(at):
             return REASONS[self._reasons[at[0]]]
         return self.opened.table.first_reason(position) or "person"
-
-
-def item(opened: Opened, position: int, reason: str) -> dict[str, Any]:
-    """One pair as the browser shows it. Never raises for a pair that cannot be shown: its `error` says why."""
-    table, pictures = opened.table, opened.pictures
-    faults = table.faults(position)
-    mine = next((f for f in faults if f.reason == reason), None)
-    score, threshold = standing(table, position, reason)
-    files = [name for column in (table.image, table.label) if (name := column[position].as_py())]
-    error = table.error[position].as_py()
-    found: dict[str, Any] = {
-        "files": files,
-        "reason": reason,
-        "why": f"{reason}: {mine.detail or SAYS[reason]}"
-        if mine
-        else f"{reason}: {SAYS[reason]}? Not by the threshold.",
-        "state": f"dropped: {', '.join(f.reason for f in faults)}" if faults else "kept by the rules",
-        "verdict": None,
-        "score": score,
-        "threshold": threshold,
-        "error": error,
-        "photo": None,
-        "label": None,
-        "classes": [],
-        "evidence": None,
-        "says": "",
-        "class": "",
-        "others": [],
-    }
-    verdict = opened.known.verdict(table.id(position))
-    if verdict:
-        found |= {"verdict": verdict.verdict, "state": verdict.says()}
-    try:
-        found["photo"] = data_url(pictures.photo(position))
-    except PictureError as unseen:
-        found["error"] = error or str(unseen)
-    try:
-        label = pictures.label(position)
-        if label:
-            found["label"] = data_url(label.png)
-            found["classes"] = [vars(named) for named in label.classes]
-    except PictureError as unseen:
-        found["error"] = found["error"] or str(unseen)
-    if not found["error"]:
-        evidence = pictures.evidence(position, reason)
-        if evidence:
-            found |= {"evidence": data_url(evidence[0]), "says": evidence[1]}
-    found["class"], found["others"] = _others(opened, position)
-    return found
-
-
-def _others(opened: Opened, position: int) -> tuple[str, list[dict[str, Any]]]:
-    """What is alike: the pairs that stay in the place of this one, and its equivalence class; a caption and thumbnails."""
-    table: Table = opened.table
-    stands = [fault.stands for fault in table.faults(position) if fault.stands != NOBODY]
-    classes = table.classes
-    name = classes.of[position]
-    members = classes.members(name) if name != NOBODY else np.zeros(0, np.int32)
-    told = f"equivalence class of {len(members):,}" if len(members) > 1 else "the same photo" if stands else ""
-    chosen = list(dict.fromkeys([*stands, *(int(m) for m in members[: NEIGHBOURS + 1] if m != position)]))[:NEIGHBOURS]
-    found = []
-    for other in chosen:
-        kept = bool(table.kept[other])
-        about = f"{'kept' if kept else 'dropped'}: {table.id(other)}"
-        try:
-            found.append(
-                {
-                    "id": table.id(other),
-                    "picture": data_url(opened.pictures.thumbnail(other)),
-                    "about": about,
-                    "kept": kept,
-                }
-            )
-        except PictureError:
-            continue
-    return told, found

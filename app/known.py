@@ -26,6 +26,7 @@ class Known:
         self._undone: set[str] = set()
         self._verdicts: dict[str, Verdict] = {}
         self._seen: dict[str, dict[str, str]] = defaultdict(dict)  # reviewer -> pair -> last standing verdict, or skip
+        self._changed: list[str] = []  # pairs, in the order of the news of them
         self.version = 0  # grows with every piece of news
 
     def refresh(self, at_once: bool = False) -> None:
@@ -42,6 +43,7 @@ class Known:
                     self._undone.add(decision.undoes)
             for pair_id in changed:
                 self._take(pair_id)
+            self._changed += sorted(changed)
             self.version += bool(changed)
             self._read_at = time.monotonic()
 
@@ -83,10 +85,10 @@ class Known:
         with self._lock:
             return Counter(self._seen[reviewer].values())
 
-    def closed(self, reviewer: str) -> set[str]:
-        """The pairs that are not open for a reviewer."""
+    def news(self, seen: int) -> tuple[list[str], int]:
+        """The pairs of which there is news since `seen` (0: from the beginning), each once, and what to name the next time."""
         with self._lock:
-            return self._verdicts.keys() | self._seen[reviewer].keys()
+            return list(dict.fromkeys(self._changed[seen:])), len(self._changed)
 
     def decisions(self) -> list[Decision]:
         """Everything that was read so far, in the order in which it was stored."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from threading import Lock
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow.compute as pc
@@ -25,6 +27,7 @@ KEPT = "kept"  # instead of a reason: the pairs that stay, the nearest to a thre
 MOST_READ = 20_000  # candidates of which more than the id is searched for a text
 NEARLY = 0.5  # of the threshold: pairs with a lower score are not worth a look for that reason
 HOPELESS = ("unreadable",)  # reasons whose pairs no verdict brings back
+MOST_REMEMBERED = 8  # lists of candidates of one table
 FEWEST_NEARLY = 20  # pairs below the threshold that are shown for a reason, or as many as are above it
 
 
@@ -36,14 +39,30 @@ class Candidates:
     reasons: np.ndarray
 
 
+_FOUND: WeakKeyDictionary[Table, dict[tuple, Candidates]] = WeakKeyDictionary()
+_LOCK = Lock()
+
+
 def candidates(table: Table, reason: str | None = None, order: str = "informative", text: str = "") -> Candidates:
-    """All pairs worth a review, in order; each pair once.
+    """All pairs worth a review, in order; each pair once. Found once for all who ask the same.
 
     reason: pairs dropped for it, and those nearly so; None: all that is dropped or nearly; KEPT: what stays. order: of ORDERS. text: only
     pairs whose id, or what is said of them, contains it. Equal ones stand by id.
     """
     if order not in ORDERS:
         raise ValueError(f'No order "{order}"; known: {", ".join(ORDERS)}.')
+    asked = reason, order, text.strip()
+    with _LOCK:
+        found = _FOUND.setdefault(table, {})
+        if asked not in found:
+            while len(found) >= MOST_REMEMBERED:
+                del found[next(iter(found))]
+            found[asked] = _candidates(table, *asked)
+            found[asked].positions.flags.writeable = found[asked].reasons.flags.writeable = False
+        return found[asked]
+
+
+def _candidates(table: Table, reason: str | None, order: str, text: str) -> Candidates:
     counts = table.counts()
     if reason == KEPT:
         found = _kept(table, [r for r in table.scores if table.in_force(r)])
@@ -61,7 +80,6 @@ def candidates(table: Table, reason: str | None = None, order: str = "informativ
     elif order == "score" and reason is None:
         by = np.lexsort((found.positions, -np.nan_to_num(_scores(table, found), nan=1)))
         found = Candidates(found.positions[by], found.reasons[by])
-    text = text.strip()
     if text:
         few = len(found.positions) <= MOST_READ
         has = _mentions(table, found.positions, text.lower()) if few else _ids_with(table, found.positions, text)

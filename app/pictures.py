@@ -10,22 +10,20 @@ import base64
 import io
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from threading import Lock
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from app.background import Background
 from app.palette import colours_of
 from app.table import NOBODY, Fault, Table
 from curation import evidence
 from curation.class_words import pack
 from curation.decode import PairError, label_at, photo_at
-from curation.evidence.learned import Learned, load_fits, load_learned
 from curation.evidence.marks import name_of
 from curation.label_space import UNKNOWN, LabelSpace
 from curation.place import PlaceError
-from curation.workspace import read_frame
 
 LARGE, SMALL = 960, 160  # pixels of the long side: one pair on the screen; one of many
 QUALITY = 88  # of JPEGs
@@ -57,14 +55,12 @@ class Pictures:
     """Of one table; safe to use from several threads."""
 
     def __init__(self, table: Table) -> None:
-        self.table, self._lock = table, Lock()
+        self.table, self.background = table, Background(table)
         self._colours = colours_of(table.work.space)
         self.photo = lru_cache(MOST_LARGE)(self._photo)
         self.label = lru_cache(MOST_LARGE)(self._label)
         self.evidence = lru_cache(MOST_LARGE)(self._evidence)
         self.thumbnail = lru_cache(MOST_SMALL)(self._thumbnail)
-        self._learned: Learned | None = None
-        self._relations: dict[frozenset[str], str] | None = None
 
     def _photo(self, position: int) -> bytes:
         """JPEG of the photo, upright, long side at most LARGE."""
@@ -95,7 +91,7 @@ class Pictures:
         if pair is None:
             return None
         other = None if fault.stands == NOBODY else self._see(fault.stands)
-        relation = self._relation(pair.pair_id, other.pair_id) if other else None
+        relation = self.background.relation(position, fault.stands) if other else None
         shown = evidence.show(
             reason, replace(pair, score=fault.score, threshold=fault.threshold, other=other, relation=relation)
         )
@@ -111,22 +107,7 @@ class Pictures:
     def _see(self, position: int) -> evidence.SeenPair | None:
         image, label = self._files(position)
         pair_id, work = self.table.id(position), self.table.work
-        return image and evidence.see_files(pair_id, image, label, work.space, self._learned_of(pair_id))
-
-    def _learned_of(self, pair_id: str) -> Learned | None:
-        with self._lock:  # the judge is large, and the same for all
-            if self._learned is None:
-                self._learned = load_learned(self.table.work, set())
-        if self._learned is None:
-            return None
-        return replace(self._learned, fits=load_fits(self.table.work, {pair_id}))
-
-    def _relation(self, one: str, other: str) -> str | None:
-        with self._lock:
-            if self._relations is None:
-                rows = read_frame(self.table.work.duplicates, ["first", "second", "relation"])
-                self._relations = {frozenset((r.first, r.second)): r.relation for r in rows.itertuples()}
-        return self._relations.get(frozenset((one, other)))
+        return image and evidence.see_files(pair_id, image, label, work.space, self.background.of(position))
 
     def _files(self, position: int):
         data = self.table.work.data

@@ -7,20 +7,25 @@ ids. Texts stay in Arrow's columns until one of them is shown, so a million pair
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation.place import Place
 from curation.rules import RULES
 from curation.scores import SCORES
 from curation.workspace import Workspace, facts_of, inputs_of, source
 
+pa.set_memory_pool(pa.system_memory_pool())  # gives back what is read once, and takes its pages at a third of the cost
 REASONS = [rule.reason for rule in RULES]
 NOBODY = -1  # position of a pair that is not there
+FEW = 2000  # ids that are looked up one by one: for more it is quicker to look at all
 
 
 class TableError(ValueError):
@@ -66,18 +71,30 @@ class Table:
         self.work = work
         self.settings = facts_of(work.faults)
         self.key = f"{inputs_of(work.scores)}-{inputs_of(work.faults)}"
-        stored = pq.read_schema(source(work.scores)).names
-        texts = ["pair_id", "image", "label", "error"]
-        numbers = ["width", "height", *(name for name in SCORES if name in stored)]
-        read = pq.read_table(source(work.scores, True), columns=[*texts, *numbers])
-        self.ids, self.image, self.label, self.error = (read[name].combine_chunks() for name in texts)
+        scores, faults = _opened(work.scores), _opened(work.faults)
+        self.ids = _whole(scores.read(["pair_id"])["pair_id"])
+        with ThreadPoolExecutor(1) as beside:  # the one reads and looks up what the other need not wait for
+            against = beside.submit(self._take_faults, faults)
+            self._take_scores(scores)
+            against.result()
+        self._classes_lock = Lock()
+
+    def _take_scores(self, file: pq.ParquetFile) -> None:
+        texts = ["image", "label", "error"]
+        numbers = ["width", "height", *(name for name in SCORES if name in file.schema_arrow.names)]
+        read = file.read([*texts, *numbers])
+        self.image, self.label, self.error = (_whole(read[name]) for name in texts)
         self.scores = {name: _floats(read[name]) for name in numbers[2:]}
         self.size = np.stack([_floats(read[name]) for name in numbers[:2]], 1)
-        faults = pq.read_table(source(work.faults, True))
+
+    def _take_faults(self, file: pq.ParquetFile) -> None:
+        faults = file.read()
         self._at = self.positions(faults["pair_id"])
-        self._reason = np.array([REASONS.index(r) for r in faults["reason"].to_pylist()], np.int8)
+        reason = _whole(faults["reason"]).dictionary_encode()
+        indices = np.array([REASONS.index(r) for r in reason.dictionary.to_pylist()], np.int8)
+        self._reason = indices[_numbers(reason.indices)]
         self._score, self._threshold = (_floats(faults[name]) for name in ("score", "threshold"))
-        self._stands, self._detail = (faults[name].combine_chunks() for name in ("representative", "detail"))
+        self._stands, self._detail = (_whole(faults[name]) for name in ("representative", "detail"))
         first = np.unique(self._at, return_index=True)
         self.first_fault = np.full(len(self), NOBODY, np.int32)
         self.first_fault[first[0]] = first[1]
@@ -90,6 +107,12 @@ class Table:
 
     def position(self, pair_id: str) -> int:
         """Raises KeyError."""
+        found = self._position(pair_id)
+        if found == NOBODY:
+            raise KeyError(pair_id)
+        return found
+
+    def _position(self, pair_id: str) -> int:
         low, high = 0, len(self)
         while low < high:
             middle = (low + high) // 2
@@ -97,17 +120,15 @@ class Table:
                 low = middle + 1
             else:
                 high = middle
-        if low == len(self) or self.ids[low].as_py() != pair_id:
-            raise KeyError(pair_id)
-        return low
+        return low if low < len(self) and self.ids[low].as_py() == pair_id else NOBODY
 
     def positions(self, pair_ids: Sequence[str] | pa.ChunkedArray) -> np.ndarray:
         """(n,) int32; NOBODY for ids that are not there."""
-        asked = (
-            pair_ids if isinstance(pair_ids, pa.ChunkedArray) else pa.chunked_array([pa.array(pair_ids, pa.string())])
-        )
-        found = pc.index_in(asked.cast(self.ids.type), self.ids)  # an empty table's column may be of no type
-        return _numbers(found.fill_null(NOBODY)).astype(np.int32)
+        if len(pair_ids) <= FEW and not isinstance(pair_ids, pa.ChunkedArray):
+            return np.array([self._position(pair_id) for pair_id in pair_ids], np.int32)
+        wanted = pair_ids if isinstance(pair_ids, pa.ChunkedArray) else pa.array(pair_ids, pa.string())
+        wanted = wanted.cast(self.ids.type)  # an empty table's column may be of no type
+        return _numbers(pc.index_in(wanted, self.ids).fill_null(NOBODY)).astype(np.int32)
 
     @property
     def kept(self) -> np.ndarray:
@@ -161,14 +182,23 @@ class Table:
         n = np.bincount(first, minlength=len(REASONS))
         return {reason: int(n[i]) for i, reason in enumerate(REASONS) if n[i]}
 
-    @cached_property
+    @property
     def classes(self) -> Classes:
-        read = pq.read_table(source(self.work.groups), columns=["pair_id", "representative", "similarity"])
-        at, stands = self.positions(read["pair_id"]), self.positions(read["representative"])
+        """Read when they are first asked for, once, whoever else asks meanwhile."""
+        with self._classes_lock:
+            return self._classes
+
+    @cached_property
+    def _classes(self) -> Classes:
+        read = _opened(self.work.groups).read(["pair_id", "representative", "similarity"])
+        both = self.positions(pa.chunked_array([*read["pair_id"].chunks, *read["representative"].chunks]))
+        at, stands = both[: len(read)], both[len(read) :]
         there = (at != NOBODY) & (stands != NOBODY)
         at, stands, similar = at[there], stands[there], _floats(read["similarity"])[there]
-        name = np.unique(stands, return_inverse=True)[1].astype(np.int32)
-        order = np.lexsort((at, -similar, at != stands, name))
+        is_one = np.zeros(len(self), bool)
+        is_one[stands] = True
+        name = (np.cumsum(is_one, dtype=np.int32) - 1)[stands]
+        order = np.lexsort((at, -similar, at != stands, name)).astype(np.int32)
         of, similarity = np.full(len(self), NOBODY, np.int32), np.full(len(self), np.nan, np.float32)
         of[at], similarity[at] = name, similar
         start = np.concatenate([[0], np.cumsum(np.bincount(name))])
@@ -185,8 +215,18 @@ class Table:
         return self.settings.get("thresholds", {}).get(reason) is not None
 
 
+def _opened(file: Place) -> pq.ParquetFile:
+    return pq.ParquetFile(source(file, True))
+
+
+def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if isinstance(column, pa.Array):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies even a single chunk
+
+
 def _numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    return (column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column).to_numpy(zero_copy_only=False)
+    return _whole(column).to_numpy(zero_copy_only=False)
 
 
 def _floats(column: pa.ChunkedArray) -> np.ndarray:

@@ -1,9 +1,11 @@
 // Queue: one pair after the other, decided by keys. The next pairs are here before they are asked for.
 //
-// From the server: owner, confirmed (uuids), queue (ids in order), items (id -> what is shown), left, decided, message, undo (a decision of
-// an earlier visit that undo would take back). To the server, as `said`: n, outbox, have (ids whose items are here), at (the id on the screen).
+// From the server: owner, confirmed (uuids), queue (ids in order), items (id -> what is shown, `whole` when nothing of it is still being made),
+// left, decided, message, undo (a decision of an earlier visit that undo would take back), n (the message that this answers). To the server, as
+// `said`: n, outbox, have (ids whose items are here, whole), at (the id on the screen).
 
 const RESEND = 3000; // ms after which decisions that nobody confirmed are sent again
+const ASK = 80; // ms after which the server is asked again for items that it was still making
 const MOST_HELD = 60; // items held here, to go back to
 const KEYS = [
   ["K", "keep"], ["D", "drop"], ["S", "skip: someone else may decide"], ["U", "undo"], ["←  →", "go back and forth"],
@@ -32,6 +34,7 @@ class Queue {
   end() {
     document.removeEventListener("keydown", this.onKey);
     clearInterval(this.timer);
+    clearTimeout(this.asking);
   }
 
   receive(data) {
@@ -48,15 +51,16 @@ class Queue {
     }
     this.data = data;
     this.queue = data.queue;
-    for (const [id, item] of Object.entries(data.items)) this.items.set(id, item);
+    for (const [id, item] of Object.entries(data.items)) if (item.whole || !this.items.get(id)?.whole) this.items.set(id, item);
     if (this.here < 0 || this.done(this.at)) this.forth(false);
     this.forget();
     this.show();
-    const missing = this.queue.some((id) => !this.items.has(id));
-    if (this.outbox.waiting.length && !this.said || missing && !Object.keys(data.items).length && !this.asked) {
-      this.asked = true;
-      this.say();
-    } else this.asked = false;
+    clearTimeout(this.asking);
+    if (this.outbox.waiting.length && !this.said) this.say();
+    else if ([...this.queue, this.at].some((id) => id && !this.items.get(id)?.whole)) {
+      this.pause = Object.keys(data.items).length ? ASK : Math.min(2 * (this.pause || ASK), RESEND); // nothing new: it may take longer
+      this.asking = setTimeout(() => this.say(), this.pause);
+    }
   }
 
   get at() { return this.trail[this.here]; }
@@ -126,7 +130,7 @@ class Queue {
   say() {
     this.said = true;
     this.n += 1;
-    this.tell({ n: this.n, outbox: this.outbox.waiting, have: [...this.items.keys()], at: this.at || null });
+    this.tell({ n: this.n, outbox: this.outbox.waiting, have: [...this.items].filter(([, item]) => item.whole).map(([id]) => id), at: this.at || null });
   }
 
   forget() {
@@ -195,7 +199,7 @@ class Queue {
     set(this.over, item.label);
     set(this.label, item.label);
     this.legend(item);
-    const shown = item.evidence ? [make("img", { src: item.evidence, alt: "evidence of " + item.reason }), make("p", {}, item.says)] : [make("p", {}, (item.photo && item.error) || item.says || "")];
+    const shown = item.evidence ? [make("img", { src: item.evidence, alt: "evidence of " + item.reason }), make("p", {}, item.says)] : [make("p", {}, (item.photo && item.error) || item.says || (item.whole ? "" : "loading ..."))];
     p.evidence.replaceChildren(...shown);
     p.evidence.classList.toggle("error", Boolean(item.photo && item.error));
     this.unseen.textContent = item.photo ? "" : item.error;
