@@ -505,14 +505,15 @@ def demo(
     with _explained(), progress("draw", n, quiet) as advance:
         write_demo(data, n, seed, lambda done, total: advance(1))
     with _started(DataOptions(data, work, workers=workers, quiet=quiet)) as (run, workspace):
+        decided = _decided(workspace, DecisionOptions())
         for level in (0, 1, 2):
-            manifest, selection = stages.build_selection(run, workspace, out, Settings(level))
+            manifest, selection = stages.build_selection(run, workspace, out, Settings(level), decided=decided)
             if not quiet:
                 print_selection(selection)
         truth = pd.read_csv(data / "truth.csv", dtype=str, keep_default_na=False)
         tables = stages.score(run, workspace), *stages.group(run, workspace)
         card = scorecard(truth, *tables)
-        report = write_report(work / "report.html", workspace, *tables, Settings(2))
+        report = write_report(work / "report.html", workspace, *tables, Settings(2), decided=decided)
         if not quiet:
             print_scorecard(card)
         _done(quiet, manifest, report)

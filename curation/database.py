@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 TABLES = sa.MetaData()
 PATIENCE = 10.0  # seconds for which a busy or unreachable database is asked again
-BUSY_MS = 1000  # that SQLite itself waits for a lock before it says so
+LOCK_MS = 1000  # that the database itself waits for a lock before it says so
 CONNECT_S = 5  # until a server that does not answer counts as unreachable
 MAKING = 7_316_102  # the advisory lock under which PostgreSQL makes the tables: two that do so at once would get in each other's way
 HOPELESS = ("28", "3D", "42")  # classes of SQLSTATE: no such user or wrong password, no such database, not allowed
@@ -150,7 +150,7 @@ class Database:
         words = " ".join(str(cause).split())
         if self._met and not self.file.exists():
             return f"{self.name} is gone: moved or removed while it was in use. Put it back, or start again without it."
-        if "locked" in words or "busy" in words:
+        if any(word in words for word in ("locked", "busy", "lock timeout")):
             return f"{self.name} is locked: another program has been writing to it for {self.patience:g} s. Close it, or wait."
         if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError) or not isinstance(
             error, exc.SQLAlchemyError
@@ -174,7 +174,7 @@ def explained(name: str) -> Iterator[None]:
 def _parsed(named: str) -> URL:
     try:
         url = make_url(named)
-    except exc.ArgumentError:  # its message would repeat the text, which may hold a password
+    except (exc.ArgumentError, ValueError):  # its message would repeat the text, which may hold a password
         raise DecisionsError(
             "That is no database URL. Write postgresql://user@host/name or sqlite:///file (the password is best left "
             "to PGPASSWORD or ~/.pgpass)."
@@ -189,7 +189,7 @@ def _parsed(named: str) -> URL:
 
 def _shown(url: URL) -> str:
     """A server's URL without password and options."""
-    return url.set(drivername="postgresql", password=None, query={}).render_as_string()
+    return URL.create("postgresql", url.username, None, url.host, url.port, url.database).render_as_string()
 
 
 def shown(named: str) -> str:
@@ -215,9 +215,14 @@ def _postgresql(url: URL) -> sa.Engine:
     with explained(_shown(url)):
         # asked whether it still lives before each use: a server that was restarted is met again, and no click is lost
         options = {"connect_timeout": CONNECT_S, "application_name": "curate"}
-        return sa.create_engine(
-            url, pool_pre_ping=True, connect_args={k: v for k, v in options.items() if k not in url.query}
-        )
+        options = {name: value for name, value in options.items() if name not in url.query}
+        engine = sa.create_engine(url, pool_pre_ping=True, connect_args=options)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_MS}")  # by itself a server waits for ever
+
+    return engine
 
 
 def _sqlite(database: Database) -> sa.Engine:
@@ -231,7 +236,7 @@ def _sqlite(database: Database) -> sa.Engine:
             f"file:{quote(str(file))}?mode={mode}", uri=True, check_same_thread=False, isolation_level=None
         )
         database._met = True
-        raw.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        raw.execute(f"PRAGMA busy_timeout = {LOCK_MS}")
         # FULL, not NORMAL: in WAL mode NORMAL may lose the last commits when the power fails. A click costs 1-2 ms more for it.
         raw.execute("PRAGMA synchronous = FULL")
         return raw

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
+from curation.agreement import Agreement, agreement
 from curation.database import PATIENCE, TABLES, Database, UtcTime
 from curation.leases import Leases
 from curation.place import is_remote
@@ -27,6 +28,7 @@ from curation.verdicts import (
     Verdict,
     current,
     digest,
+    votes,
 )
 from curation.workspace import Workspace
 
@@ -150,6 +152,10 @@ class Decisions:
     def digest(self) -> str:
         """SHA-256 of the current verdicts."""
         return digest(self.verdicts())
+
+    def agreement(self) -> Agreement:
+        """How often reviewers who judged the same pairs said the same."""
+        return agreement({p: {d.reviewer: d.verdict for d in said} for p, said in votes(self.all()).items()})
 
     @property
     def _mine(self) -> sa.ColumnElement[bool]:

@@ -230,7 +230,7 @@ def print_explanation(explained: Explanation, shown: dict[str, Picture], console
 def _paragraphs(explained: Explanation, shown: dict[str, Picture]) -> Iterator[Text | Padding | Table]:
     yield Text(explained.verdict(), "bold green" if explained.kept else "bold red")
     for fault in explained.faults:
-        see = f"; {shown[fault.reason].says}" if fault.reason in shown else ""
+        see = f"; {shown[fault.reason].says}" if fault.reason in shown and fault.reason != "person" else ""
         yield Padding(Text.assemble((_named(fault), "bold"), f": {fault.detail}{see}"), (0, 0, 0, 2))
     if explained.person and not any(explained.person in fault.detail for fault in explained.faults):
         yield Text(f"  {explained.person}")

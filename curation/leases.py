@@ -7,7 +7,7 @@ hours, and two that disagree would both hold a pair.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 
@@ -32,23 +32,26 @@ class Leases:
         self.database = database
         self.data_set = data_set
 
-    def lease(self, reviewer: str, candidates: Sequence[str], n: int, seconds: float) -> list[str]:
+    def lease(self, reviewer: str, candidates: Iterable[str], n: int, seconds: float) -> list[str]:
         """Take, or renew, the first `n` of the candidates that nobody else holds, for so many seconds from now -> their ids, in order.
 
         Fewer where there are not so many. Whatever else happens at the same time, no pair is held by two reviewers.
         """
-        candidates = list(dict.fromkeys(candidates))
-        taken: set[str] = set()
-        lost: set[str] = set()  # went to somebody else between reading and taking
-        while True:
-            held = self.held_by_others(reviewer) | lost
-            free = (p for p in candidates if p not in held and p not in taken)
-            wanted = [p for p, _ in zip(free, range(n - len(taken)), strict=False)]
+        got: dict[str, None] = {}  # a set that keeps its order
+        ahead = iter(candidates)
+        while len(got) < n:  # again where some of them went to somebody else between reading and taking
+            held = self.held_by_others(reviewer)
+            wanted: dict[str, None] = {}
+            for pair_id in ahead:
+                if pair_id not in held and pair_id not in got:
+                    wanted[pair_id] = None
+                if len(got) + len(wanted) == n:
+                    break
             if not wanted:
-                return [p for p in candidates if p in taken]
-            got = self._take(reviewer, wanted, seconds)
-            taken |= got
-            lost |= set(wanted) - got
+                break
+            taken = self._take(reviewer, wanted, seconds)
+            got |= {pair_id: None for pair_id in wanted if pair_id in taken}
+        return list(got)
 
     def release(self, reviewer: str, pair_ids: Collection[str]) -> None:
         """Give pairs back; those that this reviewer does not hold stay as they are."""
@@ -69,7 +72,7 @@ class Leases:
         )
         return set(self.database.reading(lambda connection: connection.execute(query).scalars().all(), []))
 
-    def _take(self, reviewer: str, wanted: list[str], seconds: float) -> set[str]:
+    def _take(self, reviewer: str, wanted: Iterable[str], seconds: float) -> set[str]:
         now = self.database.now()
         ids = sorted(
             wanted

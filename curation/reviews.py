@@ -76,7 +76,10 @@ def of_known_pairs(reviews: pd.DataFrame, ids: Iterable[str]) -> tuple[pd.DataFr
     fits, for then they are about another data set.
     """
     found, unknown = find_pairs(reviews["pair_id"].tolist(), ids)
-    kept = reviews.assign(pair_id=found)[[p is not None for p in found]]
+    fits = pd.Series(
+        [p is not None for p in found], index=reviews.index, dtype=bool
+    )  # a list would choose columns when empty
+    kept = reviews.assign(pair_id=found)[fits]
     return kept.drop_duplicates(["pair_id", "reason"], keep="last").reset_index(drop=True), unknown
 
 

@@ -17,7 +17,7 @@ from curation.report.shares import ClassShare, class_shares
 from curation.rules import RULES, STRUCTURAL, Fault, Rule, Selection, Settings, count_by_reason, select
 from curation.scores import SCORES
 from curation.summary import TITLES
-from curation.verdicts import Verdict
+from curation.verdicts import KEEP, Verdict
 from curation.workspace import Workspace, read_frame
 
 EXAMPLES, NEARLY, NOT_APPLIED = 8, 4, 4  # pairs shown of a reason: dropped, just kept, of a score that is not applied
@@ -193,7 +193,11 @@ def _people(selection: Selection) -> People:
     verdicts = sorted(selection.decided.items(), key=lambda item: item[0])
     latest = sorted(verdicts, key=lambda item: item[1].time, reverse=True)[:DECIDED]
     counts = (sum(selection.by_person(p) for p in some) for some in (selection.kept, selection.faults))
-    return People(*counts, len(verdicts), [(pair_id, verdict.says()) for pair_id, verdict in latest])
+    told = []
+    for pair_id, verdict in latest:
+        cannot = verdict.verdict == KEEP and pair_id in selection.faults
+        told.append((pair_id, f"cannot be read, though {verdict.says()}" if cannot else verdict.says()))
+    return People(*counts, len(verdicts), told)
 
 
 def _disagreements(duplicates: pd.DataFrame) -> Disagreements:

@@ -197,7 +197,7 @@ def _people(people: People) -> str:
     return (
         f"<p>What a person decided wins over every rule: {people.kept:,} {'pair is' if people.kept == 1 else 'pairs are'} kept and "
         f"{people.dropped:,} dropped for that here. The latest verdicts:</p>"
-        + table([("pair", "wide"), ("verdict", "")], rows)
+        + table([("pair", "name"), ("verdict", "full")], rows)
         + more
     )
 

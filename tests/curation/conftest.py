@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from postgres import postgres_server
 
 from curation import stages
+from curation.label_space import ids_as_found
 from curation.workspace import Workspace
 
 SIZE = (72, 96)  # rows, columns
@@ -127,3 +129,25 @@ def curated_photos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     write_data(folder / "data", labels=False)
     return measure(folder / "data", folder / "work")
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server; tests that need it are skipped where it is not installed."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path):
+    """The URL of an empty database, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/decisions.sqlite"
+    return request.getfixturevalue("postgres").new_database()
+
+
+@pytest.fixture
+def empty_work(tmp_path):
+    """A work directory of which nothing was made yet."""
+    data = Path("/photos/landscapes")
+    return Workspace(tmp_path / "work", data, data, ids_as_found(), "", {})

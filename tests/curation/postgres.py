@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -48,14 +47,6 @@ class PostgresServer:
 
     def stop(self) -> None:
         self._control("stop", "-w", "-m", "immediate")
-
-    def pause(self) -> None:
-        """The server stands still: connections are taken and nothing is answered."""
-        os.kill(self._process, signal.SIGSTOP)
-
-    @property
-    def _process(self) -> int:
-        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
 
     def _control(self, *words: str) -> None:
         _run([str(self.programs / "pg_ctl"), "-D", str(self.folder / "data"), *words], self.folder)

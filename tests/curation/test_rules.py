@@ -248,6 +248,7 @@ def test_missing_scores_reject_nothing():
         ({"keeper": ("biggest",)}, "known: clean, largest"),
         ({"keep_per_class": 0}, "at least 1"),
         ({"target_size": 0}, "at least 1"),
+        ({"thresholds": {"person": None}}, "No threshold"),
     ],
 )
 def test_settings_that_cannot_be_say_the_way_out(settings, message):

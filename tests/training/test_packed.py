@@ -58,7 +58,7 @@ class Data:
     def row(self, name, weight="1"):
         files = [f"images/{name}.png", f"labels/{name}.png"]
         sums = [hashlib.sha256((self.folder / f).read_bytes()).hexdigest() for f in files]
-        values = [name, *(f"../data/{f}" for f in files), "64", "48", *sums, name, weight]
+        values = [name, *(f"../data/{f}" for f in files), "64", "48", *sums, name, weight, "rule"]
         return dict(zip(COLUMNS, values, strict=True))
 
     def write(self):
