@@ -11,7 +11,6 @@ from app.table import TableError
 from curation.verdicts import DecisionsError
 from curation.workspace import WorkspaceError
 
-
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2.6rem 1.6rem 1rem; max-width: 1500px; }
 [data-testid="stSidebar"] { min-width: 240px; max-width: 280px; }
