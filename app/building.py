@@ -7,45 +7,16 @@ far it is. It runs in a thread; what was decided up to its start counts.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from threading import Thread
 
 from app.opened import Opened
+from app.watched import Watched
 from curation.engine.errors import WorkersDied
 from curation.place import Place
 from curation.rules import Selection, Settings, count_by_reason
-from curation.stages import Run, build_selection
+from curation.stages import build_selection
 from curation.verdicts import DecisionsError, current
 from curation.workspace import one_at_a_time
-
-
-@dataclass
-class Watched(Run):
-    """A run that tells how far it is, instead of drawing it on a terminal."""
-
-    tell: Callable[[str, int, int], None] = field(
-        default=lambda caption, done, total: None
-    )  # what, how many, of how many
-
-    def over(self, function: Callable, jobs: list, caption: str, weigh: Callable = lambda job: 1) -> Iterable:
-        with self.progress(caption, sum(map(weigh, jobs))) as tick:
-            for job, result in zip(jobs, super().over(function, jobs, caption, weigh), strict=True):
-                tick(weigh(job))
-                yield result
-
-    @contextmanager
-    def progress(self, caption: str, total: int) -> Iterator[Callable[[int], None]]:
-        done = 0
-
-        def tick(n: int) -> None:
-            nonlocal done
-            done += n
-            self.tell(caption, done, total)
-
-        self.tell(caption, 0, total)
-        yield tick
 
 
 class Building:
@@ -75,7 +46,7 @@ class Building:
             with one_at_a_time(opened.work.folder):
                 decided = current(opened.decisions.all())
                 self._tell("applying the rules", 0, 1)
-                run = Watched(quiet=True, tell=self._tell)
+                run = Watched(tell=self._tell)
                 manifest, selection = build_selection(run, opened.work, opened.out, self.settings, decided=decided)
             self.rows, self.kept = reason_rows(selection), len(selection.kept)
             self.pairs, self.manifest = self.kept + len(selection.faults), manifest

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from app.opened import Asked, Opened, arguments, make_demo, open_work, stamp
+from app import demo
+from app.opened import Asked, Opened, arguments, open_work, stamp
 from app.table import TableError
 from curation.verdicts import DecisionsError
 from curation.workspace import WorkspaceError
 
+LONGEST_NAME = 60  # characters of a reviewer's name
 STYLE = """<style>
+[data-stale="true"] { opacity: 1 !important; }  /* nothing fades while it is being asked about */
 [data-testid="stMainBlockContainer"] { padding: 2.6rem 1.6rem 1rem; max-width: 1500px; }
 [data-testid="stSidebar"] { min-width: 240px; max-width: 280px; }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 4.1rem .7rem 1rem; } }
@@ -32,31 +37,49 @@ def opened_work() -> Opened:
     st.html(STYLE)
     wanted = asked()
     try:
-        changed = stamp(wanted)
-        if wanted.demo and changed == ("",):
-            with st.status(
-                "Making the demo data set: 240 drawn landscapes, some of them with defects", expanded=True
-            ) as status:
-                make_demo(lambda text: status.update(label=f"Making the demo data set: {text} ..."))
-            changed = stamp(wanted)
-        return _open(wanted, changed)
+        if wanted.demo and not demo.is_made():
+            _watch(demo.MAKING)
+        return _open(wanted, stamp(wanted))
     except (TableError, WorkspaceError, DecisionsError, OSError) as error:
         st.error(str(error), icon="⚠")
         st.stop()
 
 
+def _watch(making: demo.Making) -> None:
+    """Let the demo be made, and show how far it is. Stops the page where it cannot be."""
+    making.begin()
+    told = f"Making the demo data set: {making.pairs} drawn landscapes, some of them with defects. This happens once."
+    place = st.empty()
+    with place.status(told, expanded=True):
+        bars: dict[str, DeltaGenerator] = {}
+        while making.running:
+            for step, (done, total) in making.steps.items():
+                bar = bars.get(step) or bars.setdefault(step, st.progress(0.0))
+                bar.progress(done / max(total, 1), f"{step}: {done:,} of {total:,}")
+            time.sleep(0.2)
+    place.empty()
+    if failed := making.failed():
+        st.error(f"The demo data set could not be made. {failed} Reload the page to try again.", icon="⚠")
+        st.stop()
+
+
 def reviewer_name() -> str:
-    """Who is reviewing: asked once, then remembered in the address of the page and by the browser. Stops the page until it is known."""
-    name = st.session_state.get("reviewer") or st.query_params.get("reviewer", "")
+    """Who is reviewing: asked once, then remembered in the address of the page. Stops the page until it is known."""
+    name = _tidy(st.session_state.get("reviewer") or st.query_params.get("reviewer", ""))
     if not name:
         with st.form("who"):
             st.markdown("#### Who is reviewing?")
             st.caption("Your name stands beside each of your decisions. Two reviewers never get the same pair at once.")
-            name = st.text_input("Name", max_chars=60)
-            if not (st.form_submit_button("Begin") and name.strip()):
-                st.stop()
-    name = " ".join(name.split())[:60]
+            said = _tidy(st.text_input("Name", max_chars=LONGEST_NAME))
+            if st.form_submit_button("Begin") and said:
+                st.session_state["reviewer"] = said
+                st.rerun()
+        st.stop()
     st.session_state["reviewer"] = name
     if st.query_params.get("reviewer") != name:
         st.query_params["reviewer"] = name
     return name
+
+
+def _tidy(name: str) -> str:
+    return " ".join(name.split())[:LONGEST_NAME]

@@ -64,6 +64,11 @@ class Known:
         with self._lock:
             return self._verdicts.get(pair_id)
 
+    def of_pair(self, pair_id: str) -> list[Decision]:
+        """Everything said about a pair, undone or not, in order."""
+        with self._lock:
+            return list(self._of.get(pair_id, ()))
+
     def verdicts(self) -> dict[str, Verdict]:
         with self._lock:
             return dict(self._verdicts)

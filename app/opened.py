@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from app import demo
 from app.known import Known
 from app.pictures import Pictures
 from app.table import Table, TableError
@@ -18,7 +19,6 @@ from curation.decisions import Decisions, open_decisions
 from curation.place import Place, place
 from curation.workspace import Workspace
 
-DEMO_DATA, DEMO_WORK, DEMO_OUT = Path("demo/landscapes"), Path("demo/work"), Path("demo/manifests")
 MANIFESTS = Path("data_manifests")
 PATIENCE = 2.0  # seconds a page waits for a busy database; what a reviewer clicked is kept in the browser meanwhile
 MAKERS = 2  # threads that make pictures ahead
@@ -34,6 +34,7 @@ class Asked:
     out: Place
     compare: tuple[Place, ...]
     demo: bool
+    labels: Place | None = None  # the label maps of the folders to compare
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,16 @@ def arguments(words: list[str]) -> Asked:
     parser.add_argument(
         "--compare", type=place, nargs="+", default=[], help="folders of generated pictures, or runs, to compare"
     )
+    parser.add_argument(
+        "--labels",
+        type=place,
+        help="the folder of the label maps they were drawn from, where the pair table lacks them",
+    )
     said = parser.parse_args(words)
-    demo = said.work is None
-    out = said.out or (DEMO_OUT if demo else MANIFESTS)
-    return Asked(DEMO_WORK if demo else said.work, said.database, said.data_set, out, tuple(said.compare), demo)
+    is_demo = said.work is None
+    out = said.out or (demo.OUT if is_demo else MANIFESTS)
+    work = demo.WORK if is_demo else said.work
+    return Asked(work, said.database, said.data_set, out, tuple(said.compare), is_demo, said.labels)
 
 
 def open_work(asked: Asked) -> Opened:
@@ -92,22 +99,3 @@ def stamp(asked: Asked) -> tuple[str, ...]:
     return tuple(
         f"{f.stat().st_mtime_ns}-{f.stat().st_size}" if isinstance(f, Path) and f.exists() else "" for f in files
     )
-
-
-def make_demo(tick=lambda text: None) -> None:
-    """The demo data set with its selection, in the current directory."""
-    from curation import stages
-    from curation.demo.dataset import write_demo
-    from curation.rules import Settings
-    from curation.workspace import one_at_a_time
-
-    tick("drawing landscapes")
-    write_demo(DEMO_DATA, 240, 1, lambda done, total: None)
-    run = stages.Run(quiet=True)
-    with one_at_a_time(DEMO_WORK):
-        tick("measuring every pair")
-        work = stages.index(run, DEMO_WORK, DEMO_DATA)
-        stages.score(run, work)
-        tick("finding copies and equivalence classes")
-        for level in (0, 1, 2):
-            stages.build_selection(run, work, DEMO_OUT, Settings(level))

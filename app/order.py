@@ -5,24 +5,26 @@ Enters: a table. Leaves: candidates, the whole order at once, as arrays of posit
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.compute as pc
 
 from app.table import REASONS, Table
-from curation.verdicts import NO_REASON as PERSON
+from curation.verdicts import NO_REASON
 
 ORDERS = {
-    "informative": "doubtful first: near the threshold, the reasons in turn",
-    "score": "worst first: by score",
-    "reason": "reason by reason, in the order of the rules",
+    "informative": "doubtful first",  # near the threshold, the reasons in turn
+    "score": "worst first",
+    "reason": "reason by reason",  # in the order of the rules
     "class": "by equivalence class",
     "id": "by id",
 }
 KEPT = "kept"  # instead of a reason: the pairs that stay, the nearest to a threshold first
 MOST_READ = 20_000  # candidates of which more than the id is searched for a text
 NEARLY = 0.5  # of the threshold: pairs with a lower score are not worth a look for that reason
+HOPELESS = ("unreadable",)  # reasons whose pairs no verdict brings back
 FEWEST_NEARLY = 20  # pairs below the threshold that are shown for a reason, or as many as are above it
 
 
@@ -46,8 +48,8 @@ def candidates(table: Table, reason: str | None = None, order: str = "informativ
     if reason == KEPT:
         found = _kept(table, [r for r in table.scores if table.in_force(r)])
     elif reason is None:
-        lists = [_of_reason(table, r, order) for r in REASONS if counts.get(r) or table.in_force(r)]
-        found = _in_turn(lists) if order == "informative" else _joined(lists)
+        lists = {r: _of_reason(table, r, order) for r in REASONS if counts.get(r) or table.in_force(r)}
+        found = _informative(lists) if order == "informative" else _joined(lists.values())
     else:
         found = _of_reason(table, reason, order)
     keep = np.sort(np.unique(found.positions, return_index=True)[1])
@@ -83,7 +85,13 @@ def _of_reason(table: Table, reason: str, order: str) -> Candidates:
     return Candidates(positions[by], np.full(len(by), REASONS.index(reason), np.int8))
 
 
-def _joined(lists: list[Candidates]) -> Candidates:
+def _informative(lists: dict[str, Candidates]) -> Candidates:
+    """The reasons in turn; at the end what no person can change."""
+    hopeless = [lists.pop(reason) for reason in HOPELESS if reason in lists]
+    return _joined([_in_turn(list(lists.values())), *hopeless])
+
+
+def _joined(lists: Iterable[Candidates]) -> Candidates:
     none = Candidates(np.zeros(0, np.int32), np.zeros(0, np.int8))
     lists = [none, *lists]
     return Candidates(np.concatenate([c.positions for c in lists]), np.concatenate([c.reasons for c in lists]))
@@ -99,7 +107,7 @@ def _in_turn(lists: list[Candidates]) -> Candidates:
 def _kept(table: Table, reasons: list[str]) -> Candidates:
     kept = np.flatnonzero(table.kept)
     if not reasons:
-        return Candidates(kept, np.full(len(kept), REASONS.index(PERSON), np.int8))
+        return Candidates(kept, np.full(len(kept), REASONS.index(NO_REASON), np.int8))
     distance = np.stack(
         [_logit(np.float32(table.thresholds[r])) - _logit(np.nan_to_num(table.scores[r][kept])) for r in reasons]
     )

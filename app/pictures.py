@@ -23,7 +23,7 @@ from curation.class_words import pack
 from curation.decode import PairError, label_at, photo_at
 from curation.evidence.learned import Learned, load_fits, load_learned
 from curation.evidence.marks import name_of
-from curation.label_space import UNKNOWN
+from curation.label_space import UNKNOWN, LabelSpace
 from curation.place import PlaceError
 from curation.workspace import read_frame
 
@@ -82,23 +82,7 @@ class Pictures:
         """None where the pair has no label map."""
         if not self.table.label[position].is_valid:
             return None
-        ids = self._ids(position, LARGE)
-        picture = Image.fromarray(ids, "P")
-        picture.putpalette(self._colours.tobytes())
-        png = io.BytesIO()
-        picture.save(png, "png", compress_level=3)
-        counts = np.bincount(ids.ravel(), minlength=256)
-        space = self.table.work.space
-        classes = [
-            Named(
-                name_of(space, int(i)) if i != UNKNOWN else "unknown",
-                counts[i] / ids.size,
-                f"#{pack(self._colours[i].tolist()):06x}",
-            )
-            for i in np.argsort(-counts, kind="stable")
-            if counts[i]
-        ]
-        return Label(png.getvalue(), tuple(classes))
+        return label_picture(self._ids(position, LARGE), self.table.work.space)
 
     def _evidence(self, position: int, reason: str) -> tuple[bytes, str] | None:
         """The picture by which `curate explain` shows a reason (JPEG), and what it says; None where there is none to show."""
@@ -175,6 +159,26 @@ class Pictures:
         else:
             scale = min(1, long_side / max(width, height))
         return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def label_picture(ids: np.ndarray, space: LabelSpace) -> Label:
+    """(h, w) uint8 class indices, 255 = unknown, in the colours of palette.py."""
+    colours = colours_of(space)
+    picture = Image.fromarray(ids, "P")
+    picture.putpalette(colours.tobytes())
+    png = io.BytesIO()
+    picture.save(png, "png", compress_level=3)
+    counts = np.bincount(ids.ravel(), minlength=256)
+    classes = [
+        Named(
+            name_of(space, int(i)) if i != UNKNOWN else "unknown",
+            counts[i] / ids.size,
+            f"#{pack(colours[i].tolist()):06x}",
+        )
+        for i in np.argsort(-counts, kind="stable")
+        if counts[i]
+    ]
+    return Label(png.getvalue(), tuple(classes))
 
 
 def data_url(picture: bytes) -> str:

@@ -13,15 +13,21 @@ if str(HERE.parent) not in sys.path:  # started from a checkout that is not inst
 
 PAGES = [
     ("queue", "Queue", ":material/photo_library:"),
+    ("grid", "Grid", ":material/grid_view:"),
+    ("classes", "Classes", ":material/view_column:"),
     ("thresholds", "Thresholds", ":material/tune:"),
     ("overview", "Overview", ":material/monitoring:"),
+    ("compare", "Compare outputs", ":material/compare:"),
 ]
 
 
 def main() -> None:
-    st.set_page_config("Review", ":material/rule:", "wide")
-    pages = [st.Page(HERE / "pages" / f"{name}.py", title=title, icon=icon) for name, title, icon in PAGES]
+    icon = HERE / "browser" / "icon.svg"  # a file: an icon of Streamlit's own would be asked of another host
+    st.set_page_config("Review", icon, "wide")
+    # not in a folder called "pages": Streamlit would open its files by themselves
+    pages = [st.Page(HERE / "views" / f"{name}.py", title=title, icon=icon) for name, title, icon in PAGES]
     st.navigation(pages).run()
 
 
-main()
+if __name__ == "__main__":  # processes that measure are spawned, and read this file once more under another name
+    main()

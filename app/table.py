@@ -103,10 +103,10 @@ class Table:
 
     def positions(self, pair_ids: Sequence[str] | pa.ChunkedArray) -> np.ndarray:
         """(n,) int32; NOBODY for ids that are not there."""
-        found = pc.index_in(
-            pa.chunked_array(pair_ids) if isinstance(pair_ids, pa.ChunkedArray) else pa.array(pair_ids, pa.string()),
-            self.ids,
+        asked = (
+            pair_ids if isinstance(pair_ids, pa.ChunkedArray) else pa.chunked_array([pa.array(pair_ids, pa.string())])
         )
+        found = pc.index_in(asked.cast(self.ids.type), self.ids)  # an empty table's column may be of no type
         return _numbers(found.fill_null(NOBODY)).astype(np.int32)
 
     @property
@@ -143,6 +143,13 @@ class Table:
         """Positions of the pairs with this reason among theirs, and (n,) float32 the score each has for it."""
         mine = self._reason == REASONS.index(reason)
         return self._at[mine], self._score[mine]
+
+    def has_other(self, reasons: Sequence[str]) -> np.ndarray:
+        """(N,) bool: pairs against which a reason stands that is not among these."""
+        other = ~np.isin(self._reason, [REASONS.index(reason) for reason in reasons])
+        found = np.zeros(len(self), bool)
+        found[self._at[other]] = True
+        return found
 
     def limits_of(self, reason: str) -> np.ndarray:
         """(n,) float32: the threshold that each pair of `dropped_for` reached; NaN where the reason has none."""

@@ -447,6 +447,46 @@ def calibrate(
 
 
 @app.command()
+@takes(decisions=DecisionOptions)
+def review(
+    decisions: DecisionOptions,
+    work: Annotated[
+        Path | None,
+        place_option(
+            "--work",
+            help="The work directory to review. Default: .curate where there is one, else a demo data set.",
+            show_default=False,
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Where the app listens.", min=1, max=65535)] = 8501,
+    host: Annotated[
+        str, typer.Option(help="The address it listens on. It asks for no password; 0.0.0.0 lets everybody in.")
+    ] = "127.0.0.1",
+    out: Annotated[
+        Path | None,
+        place_option("--out", help="Where manifests go that are built in the app.", show_default=False),
+    ] = None,
+) -> None:
+    """Decide about rejected pairs in a browser: prints the app's address, and runs until Ctrl-C.
+
+    What you decide is kept in WORK, or in --database, and build-selection follows it. Needs pair-curation\\[app].
+    """
+    from curation.review_server import ServerError, serve
+
+    usual = DataOptions.work if (DataOptions.work / "work.json").exists() else None
+    with _explained():
+        if work is not None:
+            _existing(work)
+        try:
+            status = serve(
+                work or usual, out, decisions.database, decisions.data_set, host, port, lambda line: _done(False, line)
+            )
+        except ServerError as error:
+            _stop(str(error), 2)
+    raise typer.Exit(status)
+
+
+@app.command()
 def verify(
     manifest: Annotated[
         Path, place_argument(metavar="MANIFEST", help="A manifest, e.g. data_manifests/selection2.csv.")

@@ -1,7 +1,8 @@
 """Database: an SQLite file or a PostgreSQL server, opened when it is needed and asked again while it is busy.
 
 Enters: where it lies, as a URL or file, and functions that take a connection. Leaves: what they return, or a DecisionsError that says in
-words what is wrong, never with a password. The tables are those of TABLES; they are made by the first write, so reading leaves no trace.
+words what is wrong, never with a password. The tables are those of TABLES, or others that are named; they are made by the first write, so
+reading leaves no trace.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class Database:
     Raises DecisionsError for a URL that is none, or of a kind that is not known. Connects only when something is read or written.
     """
 
-    def __init__(self, named: Path | str, patience: float = PATIENCE) -> None:
-        self.patience = patience
+    def __init__(self, named: Path | str, patience: float = PATIENCE, tables: sa.MetaData = TABLES) -> None:
+        self.patience, self.tables, self._named = patience, tables, named
         self.file = named if isinstance(named, Path) else None
         if self.file is None:
             url = _parsed(named)
@@ -75,6 +76,10 @@ class Database:
     @property
     def is_sqlite(self) -> bool:
         return self.file is not None
+
+    def with_tables(self, tables: sa.MetaData) -> Database:
+        """The same database for other tables, which are there or not whatever is the case with these."""
+        return Database(self._named, self.patience, tables)
 
     def reading(self, work: Callable[[sa.Connection], Result], nothing: Result) -> Result:
         """work(connection) in one transaction; `nothing` where no table was ever made. Raises DecisionsError."""
@@ -114,7 +119,7 @@ class Database:
     def _has_tables(self, connection: sa.Connection) -> bool:
         if not self._made:
             there = sa.inspect(connection).get_table_names()
-            self._made = set(TABLES.tables) <= set(there)
+            self._made = set(self.tables.tables) <= set(there)
         return self._made
 
     def _make(self) -> None:
@@ -129,7 +134,7 @@ class Database:
         with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
             if not self.is_sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MAKING)))
-            TABLES.create_all(connection)
+            self.tables.create_all(connection)
         self._made = True
 
     def _retried(self, work: Callable[[], Result], then: str) -> Result:

@@ -97,6 +97,20 @@ def photo_at(path: File, width: int, height: int) -> tuple[np.ndarray, str]:
     return pixels, hashlib.sha256(data).hexdigest()
 
 
+def photo_within(path: File, long_side: int) -> tuple[np.ndarray, str]:
+    """One photo, whole and upright, in its own shape, its long side at most so many pixels; nothing is enlarged.
+
+    Returns:
+        (h, w, 3) uint8 RGB, area-averaged where it is shrunk, and the SHA-256 of the file in hex.
+
+    Raises:
+        PairError: as read_photo.
+    """
+    data = read_bytes(path)
+    pixels, width, height, _ = _upright_photo(data, lambda width, height: _fit(width, height, long_side))
+    return shrink(pixels, *_fit(width, height, long_side)), hashlib.sha256(data).hexdigest()
+
+
 def _upright_photo(data: bytes, least: Callable[[int, int], tuple[int, int]]) -> tuple[np.ndarray, int, int, bool]:
     """(H, W, 3) uint8 RGB upright; width and height of the file, upright; whether EXIF orientation swapped the two.
 

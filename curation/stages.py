@@ -318,9 +318,7 @@ def build_selection(
     scores = score(run, work, judge)
     duplicates, groups = group(run, work, tau, mirror, near)
     selection = rules.select(scores, duplicates, groups, settings, decided)
-    write_table(
-        work.faults, _faults(selection), digest(inputs_of(work.scores), inputs_of(work.groups)), _facts(selection)
-    )
+    write_faults(work, selection)
     manifest = write_manifest(
         out,
         rules.LEVELS[settings.level],
@@ -333,6 +331,12 @@ def build_selection(
         parquet,
     )
     return manifest, selection
+
+
+def write_faults(work: Workspace, selection: rules.Selection) -> None:
+    """Every reason against every pair of the last selection -> WORK/faults.parquet, which the review app shows."""
+    inputs = digest(inputs_of(work.scores), inputs_of(work.groups))
+    write_table(work.faults, _faults(selection), inputs, _facts(selection))
 
 
 def _faults(selection: rules.Selection) -> pa.Table:

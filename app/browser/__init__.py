@@ -13,11 +13,11 @@ def _text(name: str) -> str:
     return (resources.files("app.browser") / name).read_text(encoding="utf-8")
 
 
-def renderer(name: str):
-    """The component in NAME.js and NAME.css, with what all of them share (outbox.js) in front."""
+def renderer(name: str, *shared: str):
+    """The component in NAME.js and NAME.css. In front of them what all share (outbox.js), and what it shares with some, by name."""
     return component(
         f"curation_{name}",
         html='<div class="root"></div>',
-        css=_text(f"{name}.css"),
-        js=_text("outbox.js") + _text(f"{name}.js"),
+        css="".join(_text(f"{part}.css") for part in (*shared, name)),
+        js="".join(_text(f"{part}.js") for part in ("outbox", *shared, name)),
     )

@@ -38,7 +38,7 @@ class Queue {
     if (!this.outbox || this.owner !== data.owner) {
       this.owner = data.owner;
       this.outbox = new Outbox(data.owner);
-      for (const d of this.outbox.waiting) this.note(d);
+      for (const d of this.outbox.waiting) if (!d.within) this.note(d); // what was said about a class is another page's
     }
     this.outbox.confirm(data.confirmed);
     if (data.order !== this.order) { // another reason or order was chosen
@@ -87,7 +87,8 @@ class Queue {
 
   decide(verdict) {
     const item = this.items.get(this.at);
-    if (!item || (verdict === "keep" && item.error)) return;
+    if (!item) return;
+    if (verdict === "keep" && item.error) return this.flash("This pair cannot be kept: there is nothing to train on.");
     this.note(this.outbox.add({ pair_id: this.at, verdict, reason: item.reason, note: this.noteField.value.trim() }));
     this.noteField.value = "";
     this.here = Math.min(this.here, this.trail.length - 1);
@@ -141,6 +142,7 @@ class Queue {
     this.photo = make("img", { alt: "photo", draggable: "false" });
     this.over = make("img", { alt: "", class: "over", draggable: "false" });
     this.label = make("img", { alt: "label map", draggable: "false" });
+    this.unseen = make("p", { class: "unseen" });
     this.tip = make("div", { class: "tip", role: "status" });
     this.slider = make("input", { type: "range", min: "0", max: "1", step: "0.05", "aria-label": "opacity of the label map", oninput: () => this.setOpacity(+this.slider.value) });
     this.overBox = make("input", { type: "checkbox", id: "over", onchange: () => this.toggleOverlay() });
@@ -149,7 +151,7 @@ class Queue {
     const p = this.parts;
     const watch = { onmousemove: (e) => this.point(e), onmouseleave: () => this.hideTip() };
     this.figures = make("div", { class: "figures" },
-      make("figure", watch, make("div", { class: "frame" }, this.photo, this.over),
+      make("figure", watch, make("div", { class: "frame" }, this.photo, this.over, this.unseen),
         make("figcaption", {}, make("label", { for: "over" }, this.overBox, " overlay (O)"), this.slider)),
       make("figure", { ...watch, class: "second" }, make("div", { class: "frame" }, this.label), make("figcaption", {}, "label map")));
     this.acts = make("div", { class: "acts" },
@@ -193,9 +195,10 @@ class Queue {
     set(this.over, item.label);
     set(this.label, item.label);
     this.legend(item);
-    const shown = item.evidence ? [make("img", { src: item.evidence, alt: "evidence of " + item.reason }), make("p", {}, item.says)] : [make("p", {}, item.error || item.says || "")];
+    const shown = item.evidence ? [make("img", { src: item.evidence, alt: "evidence of " + item.reason }), make("p", {}, item.says)] : [make("p", {}, (item.photo && item.error) || item.says || "")];
     p.evidence.replaceChildren(...shown);
-    p.evidence.classList.toggle("error", Boolean(item.error));
+    p.evidence.classList.toggle("error", Boolean(item.photo && item.error));
+    this.unseen.textContent = item.photo ? "" : item.error;
     const others = item.others.map((o) => make("figure", { title: o.about, class: o.kept ? "kept" : "dropped" }, make("img", { src: o.picture, alt: o.id }), make("figcaption", {}, o.about)));
     p.others.replaceChildren(...(others.length ? [make("h4", {}, item.class), make("div", { class: "strip" }, ...others)] : []));
     this.colours = null;
@@ -205,6 +208,14 @@ class Queue {
   legend(item) {
     const rows = item.classes.map((c) => make("li", {}, make("span", { class: "swatch", style: `background:${c.colour}` }), make("span", {}, c.name), make("span", { class: "share" }, percent(c.share))));
     this.parts.legend.replaceChildren(make("ul", {}, ...rows));
+  }
+
+  // A word that goes by itself.
+  flash(text) {
+    const p = this.parts;
+    p.message.textContent = text;
+    p.message.hidden = false;
+    setTimeout(() => this.show(), 2500);
   }
 
   toggleOverlay() {

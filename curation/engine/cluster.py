@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 IN_FLIGHT = 8  # jobs per worker: a slow one at the head of the line shall not let the others wait
 PATIENCE = 60  # seconds until a scheduler answers, and until it has a worker
 COMMAND = "dask worker ADDRESS --nworkers auto --nthreads 1"
+CERTIFICATES = [f"DASK_DISTRIBUTED__COMM__TLS__{name}" for name in ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")]
 
 
 class Cluster:
@@ -112,6 +113,10 @@ def connected(scheduler: str | None, workers: int, say: Callable[[str], None]) -
                 )
         try:
             client = Client(there if scheduler is None else scheduler, timeout=PATIENCE)
+        except TypeError:  # what distributed raises for tls:// when its configuration names no certificate
+            raise EngineError(
+                f"{scheduler} asks for a certificate. Name them in the environment: {', '.join(CERTIFICATES)}."
+            ) from None
         except (OSError, TimeoutError, ValueError) as error:
             raise EngineError(
                 f"No Dask scheduler answers at {scheduler} ({error}). Start one with `dask scheduler`, and workers with `{COMMAND}`."

@@ -2,7 +2,7 @@ import csv
 
 import pytest
 
-from app.building import Building, Watched
+from app.building import Building
 from app.counts import counts_of, last_settings
 from app.frame import stamp
 from app.opened import Asked
@@ -62,15 +62,6 @@ def test_a_folder_that_cannot_be_written_is_a_text(opened):
 def test_what_nobody_foresaw_is_a_text_too(opened, monkeypatch):
     monkeypatch.setattr("app.building.build_selection", lambda *a, **k: 1 / 0)
     assert "ZeroDivisionError" in build(opened, last_settings(opened.table)).error
-
-
-def test_progress_is_told():
-    told = []
-    run = Watched(workers=1, quiet=True, tell=lambda *what: told.append(what))
-    assert list(run.over(len, ["a", "bb"], "measure", weigh=len)) == [1, 2]
-    with run.progress("find", 4) as tick:
-        tick(3)
-    assert told == [("measure", 0, 3), ("measure", 1, 3), ("measure", 3, 3), ("find", 0, 4), ("find", 3, 4)]
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])

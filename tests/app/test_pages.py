@@ -21,7 +21,7 @@ def page(work_copy, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["review.py", "--work", str(work_copy), "--out", str(tmp_path / "out")])
 
     def run(name: str) -> AppTest:
-        app = AppTest.from_file(str(REVIEW / "pages" / f"{name}.py"), default_timeout=60)
+        app = AppTest.from_file(str(REVIEW / "views" / f"{name}.py"), default_timeout=60)
         app.session_state["reviewer"] = "anna"
         app.run()
         assert not app.exception and not app.error
@@ -44,7 +44,7 @@ def test_thresholds_are_saved_where_the_app_runs(page):
 
 def test_a_file_that_cannot_be_changed_is_a_message(page):
     Path("thresholds.toml").write_text("thresholds = {}\n")
-    app = AppTest.from_file(str(REVIEW / "pages" / "thresholds.py"), default_timeout=60)
+    app = AppTest.from_file(str(REVIEW / "views" / "thresholds.py"), default_timeout=60)
     app.session_state["reviewer"] = "anna"
     app.run()
     assert not app.exception and "cannot be changed line by line" in app.error[0].value
@@ -81,6 +81,6 @@ def test_another_curate_at_work_is_told_on_the_page(page, work_copy):
 def test_a_work_directory_that_is_gone_is_told(page, work_copy):
     shutil.rmtree(work_copy)
     for name in ("thresholds", "overview"):
-        app = AppTest.from_file(str(REVIEW / "pages" / f"{name}.py"), default_timeout=60)
+        app = AppTest.from_file(str(REVIEW / "views" / f"{name}.py"), default_timeout=60)
         app.run()
         assert "is no work directory" in app.error[0].value and not app.exception

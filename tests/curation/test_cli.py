@@ -173,8 +173,10 @@ def test_the_table_has_one_row_a_pair_and_scores_between_0_and_1(built):
 def test_group_writes_classes_within_their_radius(built):
     said = curate("group", "--out", "tables", cwd=built).stdout
     groups = pd.read_csv(built / "tables/groups.csv", dtype=str)
-    assert list(groups.columns) == ["pair_id", "equivalence_class", "representative", "similarity", "radius", "members"]
-    assert groups["similarity"].astype(float).min() >= 0.92
+    assert [*groups.columns] == ["pair_id", "equivalence_class", "representative", "similarity", "radius", "members"]
+    assert groups["similarity"].astype(float).min() >= 0.92 and groups["radius"].astype(float).max() <= 0.08
+    sizes = groups["equivalence_class"].map(groups["equivalence_class"].value_counts())
+    assert (groups["members"].astype(int) == sizes).all()
     assert "equivalence classes" in said
 
 

@@ -103,6 +103,16 @@ def test_no_scheduler_there(monkeypatch):
         pass
 
 
+def test_a_scheduler_that_asks_for_a_certificate():
+    with (
+        pytest.raises(
+            EngineError, match=r"tls://127\.0\.0\.1:9 asks for a certificate.*DASK_DISTRIBUTED__COMM__TLS__CA_FILE"
+        ),
+        cluster.connected("tls://127.0.0.1:9", 2, print),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(("workers", "says"), [(0, "has no workers"), (1, "runs 2 threads")])
 def test_a_cluster_that_cannot_do_the_work(workers, says, monkeypatch):
     monkeypatch.setattr(cluster, "PATIENCE", 3)
