@@ -112,7 +112,7 @@ class Board {
     number.addEventListener("blur", () => { number.classList.remove("wrong"); this.show(); });
     const on = make("input", { type: "checkbox", "aria-label": `${reason} rejects`, onchange: () => this.set(reason, { on: on.checked }) });
     const handle = make("div", { class: "handle", role: "slider", tabindex: "0", "aria-label": `${reason} threshold`, "aria-valuemin": "0", "aria-valuemax": "1" });
-    const plot = make("div", { class: "plot" }, bars(score.bars, "all"), bars(score.bars, "above"), ...decades(score.bars), ...[0, 0.5, 1].map((v) => make("span", { class: "axis", style: `left:${100 * v}%` }, String(v))), handle);
+    const plot = make("div", { class: "plot" }, ...decades(score.bars), bars(score.bars, "all"), bars(score.bars, "above"), ...[0, 0.5, 1].map((v) => make("span", { class: "axis", style: `left:${100 * v}%` }, String(v))), handle);
     const facts = make("div", { class: "facts", "aria-live": "polite" });
     const root = make("section", { class: "card", "data-reason": reason },
       make("div", { class: "top" }, make("button", { class: "reason", title: "examples beside the threshold", onclick: () => this.choose(reason) }, reason), number, make("label", {}, on, "on")),

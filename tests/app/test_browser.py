@@ -1,0 +1,286 @@
+"""The app in a real browser: started as a user starts it, decided by keys, killed, locked, made small and dark."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from urllib.parse import urlsplit
+
+import pandas as pd
+import pytest
+from command import ROOT
+from served import ARGUMENTS, CHROMIUM, Served, eventually
+
+from curation import stages
+from curation.demo.dataset import write_demo
+from curation.rules import Settings
+
+playwright = pytest.importorskip("playwright.sync_api", reason="no browser tests: pip install playwright")
+if CHROMIUM is None:
+    pytest.skip("no browser tests: no chromium (Debian: apt-get install chromium)", allow_module_level=True)
+
+HOSTILE = "<img src=x onerror=window.__hit=1>"
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 400, "height": 800}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        there = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield there
+        there.close()
+
+
+@pytest.fixture
+def served(work_copy, tmp_path):
+    """The app on a copy of the work directory, in a directory of its own."""
+    (tmp_path / "cwd").mkdir()
+    there = Served(work_copy, tmp_path / "cwd", "--out", str(tmp_path / "out"))
+    yield there
+    there.kill()
+
+
+def at(browser, served, reviewer: str = "anna", page: str = "", size=DESKTOP, **options):
+    """A page of the app, in a browser profile of its own."""
+    there = browser.new_context(viewport=size, **options).new_page()
+    there.set_default_timeout(30_000)
+    there.goto(f"{served.url}/{page}?reviewer={reviewer}")
+    return there
+
+
+def shown(page) -> str:
+    """The id of the pair on the screen, once its photo is there."""
+    page.locator(".queue .title:not(:empty)").first.wait_for()
+    page.wait_for_function(
+        "() => { const q = [...document.querySelectorAll('*')].map(e => e.shadowRoot?.querySelector('.queue .frame img')).find(Boolean);"
+        " return !q || !q.getAttribute('src') || q.complete; }"
+    )
+    return page.locator(".queue .title").first.inner_text()
+
+
+def press(page, key: str) -> str:
+    """Press a key that leads to another pair -> its id."""
+    before = shown(page)
+    page.keyboard.press(key)
+    try:
+        eventually(lambda: page.locator(".queue .title").first.inner_text() != before)
+    except AssertionError:
+        page.screenshot(path="/tmp/w/rv/fail.png")
+        raise
+    return shown(page)
+
+
+def decide(page, keys: str) -> list[tuple[str, str]]:
+    """(pair, verdict) for each key that decides."""
+    done = []
+    for key in keys:
+        done.append((shown(page), {"k": "keep", "d": "drop", "s": "skip"}[key]))
+        press(page, key)
+    return done
+
+
+def test_a_review_by_keyboard_is_stored_undone_and_goes_into_the_selection(browser, served):
+    page = at(browser, served)
+    began = time.monotonic()
+    first = decide(page, "kdsdkdkdks")
+    assert len({pair for pair, _ in first}) == 10
+    page.keyboard.press("u")  # takes back the skip
+    eventually(lambda: shown(page) == first[-1][0])
+    second = decide(page, "ddkdkdkdkdk")
+    assert time.monotonic() - began < 60  # twenty pairs in less than a minute
+    assert second[0][0] == first[-1][0]
+    said = [(*click, "anna") for click in [*first, (first[-1][0], "undo"), *second]]
+    eventually(lambda: served.decisions() == said)
+    done = subprocess.run(
+        [sys.executable, "-m", "curation.cli", "build-selection", "--level", "2", "--work", served.work, "--out", "m"],
+        cwd=served.cwd, env={**__import__("os").environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    kept = pd.read_csv(served.cwd / "m/selection2.csv", dtype=str).set_index("pair_id")
+    dropped = pd.read_csv(served.cwd / "m/selection2.rejected.csv", dtype=str).set_index("pair_id")
+    verdicts = dict(first[:-1]) | dict(second)
+    for pair, verdict in verdicts.items():
+        if verdict == "keep":
+            assert kept.loc[pair, "by"] == "person"
+        elif verdict == "drop":
+            assert dropped.loc[pair, ["reason", "by"]].tolist() == ["person", "person"]
+    assert (kept["by"] == "person").sum() + (dropped["by"] == "person").sum() == len(verdicts) - 1  # one was skipped
+
+
+def test_a_second_reviewer_gets_other_pairs(browser, served):
+    anna, ben = at(browser, served, "anna"), at(browser, served, "ben")
+    hers, his = [shown(anna)], [shown(ben)]
+    for _ in range(4):
+        hers.append(press(anna, "k"))
+        his.append(press(ben, "d"))
+    assert not set(hers) & set(his)
+    eventually(lambda: len(served.decisions()) == 8)
+
+
+def test_a_click_survives_kill_9_and_a_reload_goes_on(browser, served):
+    page = at(browser, served)
+    first = shown(page)
+    eventually(lambda: served.decisions("1") == [] and shown(page))
+    served.kill()
+    page.keyboard.press("d")  # nobody listens
+    page.locator(".queue .title").filter(has_not_text=first).first.wait_for()
+    served.start()
+    page.reload()
+    eventually(lambda: served.decisions() == [(first, "drop", "anna")], 40)
+    assert shown(page) != first
+
+
+def test_a_locked_database_says_so_and_loses_nothing(browser, served):
+    page = at(browser, served)
+    pairs = [shown(page), press(page, "k")]
+    eventually(lambda: len(served.decisions()) == 1)
+    other = sqlite3.connect(served.work / "decisions.sqlite", isolation_level=None)
+    other.execute("begin exclusive")
+    page.keyboard.press("d")
+    page.locator(".queue .message").filter(has_text="waits in this browser").wait_for()
+    other.execute("rollback")
+    other.close()
+    eventually(lambda: served.decisions() == [(pairs[0], "keep", "anna"), (pairs[1], "drop", "anna")], 40)
+    page.locator(".queue .message").filter(has_text="waits in this browser").wait_for(state="hidden")
+
+
+def test_a_page_of_the_grid_is_dropped(browser, served):
+    page = at(browser, served, page="grid")
+    page.locator(".tile").first.wait_for()
+    ids = {tile.get_attribute("data-id") for tile in page.locator(".tile").all()}
+    page.keyboard.press("Shift+D")
+    eventually(lambda: {pair for pair, verdict, _ in served.decisions() if verdict == "drop"} == ids)
+
+
+def test_a_threshold_is_moved_and_the_selection_built_with_it(browser, served):
+    page = at(browser, served, page="thresholds")
+    handle = page.get_by_role("slider", name="backlight")
+    handle.wait_for()
+    handle.focus()
+    before = page.locator("text=/^Selection II keeps/").count()
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+    moved = float(handle.get_attribute("aria-valuenow"))
+    assert moved < 0.5 and before <= 1
+    page.get_by_role("link", name="Overview").click()
+    page.get_by_role("button", name="Build Selection II").click()
+    recipe = served.work.parent / "out" / "selection2.json"
+    eventually(recipe.exists, 60)
+    import json
+
+    assert json.loads(recipe.read_text())["thresholds"]["backlight"] == pytest.approx(moved)
+
+
+def test_names_and_notes_stay_text(browser, tmp_path):
+    data = tmp_path / "data"
+    write_demo(data, 60, seed=9)
+    for folder, ending in (("images", "jpg"), ("labels", "png")):
+        for file in sorted((data / folder).iterdir())[:8]:
+            file.rename(file.with_name(f"{HOSTILE}{file.stem}.{ending}"))
+    run = stages.Run(workers=1, quiet=True)
+    work = stages.index(run, tmp_path / "work", data)
+    stages.build_selection(run, work, tmp_path / "out", Settings(2), judge="none")
+    (tmp_path / "cwd").mkdir()
+    served = Served(tmp_path / "work", tmp_path / "cwd")
+    try:
+        asked, dialogs = set(), []
+        page = at(browser, served, HOSTILE.replace("<", "%3C").replace(">", "%3E"))
+        page.on("dialog", lambda dialog: dialogs.append(dialog.dismiss()))
+        page.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
+        page.goto(f"{served.url}/?reviewer={HOSTILE}")
+        shown(page)
+        page.get_by_label("Containing").fill("onerror")
+        page.get_by_label("Containing").press("Enter")
+        page.get_by_label("Reason").first.click()
+        page.get_by_role("option", name="kept pairs").click()
+        page.locator(".queue .title").filter(has_text=HOSTILE).first.wait_for()
+        page.keyboard.press("n")
+        page.keyboard.type(HOSTILE)
+        page.keyboard.press("Enter")
+        page.keyboard.press("d")
+        eventually(lambda: served.decisions("note, reviewer") == [(HOSTILE, HOSTILE)])
+        for name in ("grid", "classes", "overview"):
+            page.goto(f"{served.url}/{name}?reviewer={HOSTILE}")
+            page.get_by_role("link", name="Grid").wait_for()
+            page.wait_for_timeout(1500)
+        assert not dialogs and page.evaluate("window.__hit") is None
+        assert asked - {None, ""} == {"127.0.0.1"}
+    finally:
+        served.kill()
+
+
+def test_photos_that_are_gone_or_broken_say_so_in_their_place(browser, tmp_path, demo_set):
+    data = shutil.copytree(demo_set, tmp_path / "data")
+    run = stages.Run(workers=1, quiet=True)
+    work = stages.index(run, tmp_path / "work", data)
+    stages.build_selection(run, work, tmp_path / "out", Settings(2), judge="none")
+    for i, file in enumerate(sorted((data / "images").iterdir())):
+        if i % 2:
+            file.unlink()
+        else:
+            file.write_bytes(file.read_bytes()[:300])
+    (tmp_path / "cwd").mkdir()
+    served = Served(tmp_path / "work", tmp_path / "cwd")
+    try:
+        page = at(browser, served)
+        page.locator(".queue .unseen, .queue .evidence.error").filter(has_text="photo").first.wait_for()
+        data.rename(tmp_path / "moved")
+        page.goto(f"{served.url}/?reviewer=ben")
+        page.locator("text=/moved|does not exist/").first.wait_for()
+        assert "Traceback" not in page.content()
+    finally:
+        served.kill()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_can_be_read_on_a_phone_and_in_either_theme(browser, served, theme):
+    page = at(browser, served, size=PHONE, color_scheme=theme)
+    shown(page)
+    for name in ("keep", "drop", "skip", "undo"):
+        box = page.locator(f".queue .act.{name}").bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
+    for selector in (".queue .title", ".queue .why", ".queue .legend li span:nth-child(2)"):
+        assert contrast(page, selector) >= 4.5, selector
+
+
+def contrast(page, selector: str) -> float:
+    """Contrast of a text on the page's background [WCAG 2.1, contrast ratio]."""
+    colours = page.locator(selector).first.evaluate(
+        """e => {
+             const paint = (colour, below) => { const c = document.createElement('canvas').getContext('2d');
+               c.fillStyle = below; c.fillRect(0, 0, 1, 1); c.fillStyle = colour; c.fillRect(0, 0, 1, 1); return [...c.getImageData(0, 0, 1, 1).data]; };
+             const app = document.querySelector('[data-testid=stApp]'), ground = getComputedStyle(app).backgroundColor;
+             return [paint(getComputedStyle(e).color, ground), paint(ground, '#fff')];
+           }"""
+    )
+    light = []
+    for rgb in colours:
+        linear = [v / 3294.6 if v <= 10 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in rgb[:3]]
+        light.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(light) + 0.05) / (min(light) + 0.05)
+
+
+def test_it_listens_on_this_machine_alone(served):
+    rows = open("/proc/net/tcp").read().splitlines()[1:] + open("/proc/net/tcp6").read().splitlines()[1:]
+    here = [
+        row.split()[1]
+        for row in rows
+        if row.split()[3] == "0A" and int(row.split()[1].split(":")[1], 16) == served.port
+    ]
+    assert here == [f"0100007F:{served.port:04X}"]
+
+
+def test_decisions_leave_and_come_back_as_a_table(browser, served):
+    page = at(browser, served)
+    decide(page, "kd")
+    eventually(lambda: len(served.decisions()) == 2)
+    page.get_by_role("link", name="Overview").click()
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Export decisions").click()
+    rows = list(csv.DictReader(open(taken.value.path(), encoding="utf-8-sig")))
+    assert [row["verdict"] for row in rows] == ["keep", "drop"] and {row["reviewer"] for row in rows} == {"anna"}
