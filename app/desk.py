@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from app.clicks import decisions_of, standing
+from app.clicks import standing
+from app.inbox import Inbox
 from app.opened import Opened
 from app.order import Candidates, candidates
 from app.pictures import PictureError, data_url
 from app.table import NOBODY, REASONS, Table
 from curation.leases import Leases
 from curation.rules import RULES
-from curation.verdicts import DecisionsError
+from curation.verdicts import UNDO, DecisionsError
 
 AHEAD = 8  # pairs on a desk
 LEASE = 600.0  # seconds for which they are nobody else's
@@ -30,7 +31,6 @@ WAIT = 8.0  # seconds for the pair to be shown; for later ones PATIENT
 PATIENT = 0.4
 MOST_HELD = 64  # items
 NEIGHBOURS = 8  # of an equivalence class, as thumbnails
-CONFIRMED = 400  # uuids that are confirmed again and again, should the browser have missed it
 SAYS = {rule.reason: rule.says for rule in RULES}
 
 
@@ -39,7 +39,7 @@ class Desk:
 
     def __init__(self, opened: Opened, reviewer: str) -> None:
         self.opened, self.reviewer = opened, reviewer
-        self._confirmed: OrderedDict[str, None] = OrderedDict()
+        self._inbox = Inbox(opened, reviewer)
         self._items: OrderedDict[str, Future] = OrderedDict()
         self._mine: list[str] = []
         self._leased_at = 0.0
@@ -62,7 +62,9 @@ class Desk:
     def answer(self, said: dict[str, Any] | None) -> dict[str, Any]:
         """What the browser gets for what it said: everything queue.js names."""
         said = said if isinstance(said, dict) else {}
-        message = self._store(said.get("outbox"))
+        stored, message = self._inbox.store(said.get("outbox"))
+        if any(decision.verdict == UNDO for decision in stored):
+            self._start = 0
         try:
             self._fill()
         except DecisionsError as error:
@@ -73,43 +75,15 @@ class Desk:
         items = self._ready([p for p in (*self._mine, *shown) if p not in have])
         by = self.opened.known.by(self.reviewer)
         return {
-            "owner": f"{self.opened.decisions.data_set} {self.reviewer}",
-            "reviewer": self.reviewer,
+            **self._inbox.says(message),
             "order": "|".join(map(str, self.chosen)),
-            "confirmed": list(self._confirmed),
             "queue": self._mine,
             "items": items,
             "left": self._open(),
             "decided": by["keep"] + by["drop"],
             "undo": self._last(),
-            "message": message and f"{message} What you clicked waits in this browser and is sent again.",
             "nothing": f"Nothing is left to decide here{'' if self.chosen[0] is None else f' for {self.chosen[0]}'}. Choose another reason, or look at the other pages.",
         }
-
-    def _store(self, clicks: Any) -> str | None:
-        """Store what is new; returns what a person must know."""
-        clicks = (
-            [c for c in clicks or [] if isinstance(c, dict) and c.get("uuid") not in self._confirmed]
-            if isinstance(clicks, list)
-            else []
-        )
-        decisions, refused = decisions_of(clicks, self.opened.table, self.reviewer)
-        try:
-            self.opened.decisions.add(decisions)
-        except DecisionsError as error:
-            return str(error)
-        for uuid in (*(d.uuid for d in decisions), *refused):
-            self._confirmed[uuid] = None
-        while len(self._confirmed) > CONFIRMED:
-            self._confirmed.popitem(last=False)
-        if decisions:
-            try:
-                self.opened.known.refresh(at_once=True)
-            except DecisionsError as error:
-                return str(error)
-            if any(d.verdict == "undo" for d in decisions):
-                self._start = 0
-        return None
 
     def _fill(self) -> None:
         """Keep AHEAD pairs on the desk, leased, in the order of the candidates."""
