@@ -182,14 +182,15 @@ class Table:
         n = np.bincount(first, minlength=len(REASONS))
         return {reason: int(n[i]) for i, reason in enumerate(REASONS) if n[i]}
 
-    @property
-    def classes(self) -> Classes:
-        """Read when they are first asked for, once, whoever else asks meanwhile."""
-        with self._classes_lock:
-            return self._classes
-
     @cached_property
-    def _classes(self) -> Classes:
+    def classes(self) -> Classes:
+        """Read when they are first asked for; whoever else asks meanwhile waits for the same."""
+        with self._classes_lock:
+            if "classes" not in self.__dict__:
+                self.__dict__["classes"] = self._read_classes()
+            return self.__dict__["classes"]
+
+    def _read_classes(self) -> Classes:
         read = _opened(self.work.groups).read(["pair_id", "representative", "similarity"])
         both = self.positions(pa.chunked_array([*read["pair_id"].chunks, *read["representative"].chunks]))
         at, stands = both[: len(read)], both[len(read) :]
