@@ -33,7 +33,7 @@ WAIT = 8.0  # seconds for the label map to be shown; for later ones PATIENT
 PATIENT = 0.4
 MOST_HELD = 48  # items
 UUID = re.compile(r"[0-9A-Za-z-]{8,64}")
-NOTHING = "Every label map of this comparison has a choice. The mixed folder can be written below."
+NOTHING = "Nothing is left to choose here. The mixed folder can be written below."
 
 
 class Lineup:

@@ -67,10 +67,10 @@ def write_mixed(
     file it was copied from. Raises OutputsError: the folder is there and not empty, cannot be written, or nothing could be copied.
     """
     folder = Path(os.path.abspath(folder))
-    if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir() or any(folder.iterdir())):
-        raise OutputsError(_refused(folder))
     temporary = folder.with_name(f".{folder.name}.{uuid4().hex}.tmp")
     try:
+        if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir() or any(folder.iterdir())):
+            raise OutputsError(_refused(folder))
         temporary.mkdir(parents=True)
         mixed = _fill(temporary, folder, comparison, chosen, default, tick)
         if not mixed.taken:

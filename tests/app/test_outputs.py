@@ -41,6 +41,11 @@ def test_pictures_of_one_stem_belong_together_and_what_is_missing_is_told(tmp_pa
     )
 
 
+def test_a_long_list_of_what_is_missing_is_cut(tmp_path):
+    one = draw(tmp_path / "one", *(f"{i}.png" for i in range(6)))
+    assert compare([one, draw(tmp_path / "two", "0.png")]).notes[0] == "two lacks 5 of 6: 1, 2, 3 and more."
+
+
 def test_the_order_in_which_folders_are_named_is_of_no_account(tmp_path):
     folders = [draw(tmp_path / name, "a.png") for name in ("x", "y", "z")]
     assert compare(folders).folders == compare(folders[::-1]).folders
