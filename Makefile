@@ -44,7 +44,7 @@ $(VENV)/review-ready: pyproject.toml | $(BIN)/python
 $(VENV)/test-ready: pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) ..."
 	$(PIP) install -e '.$(if $(TRAINS),[dev$(comma)train],[dev])'
-	@./scripts/system_needs.sh $(BIN)/python mpi postgres || true   # the tests that need it say that they are skipped
+	@./scripts/system_needs.sh $(BIN)/python mpi postgres browser || true   # the tests that need it say that they are skipped
 	@touch $@ $(VENV)/demo-ready
 
 clean:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 from app.choices import Choice
+from app.inbox import CONFIRMED, WAITS
 from app.opened import Opened
 from app.output_pictures import NO_SIZE, OutputPictures
 from app.pictures import PictureError, data_url
@@ -29,9 +32,8 @@ LEASE = 600.0  # seconds for which they are nobody else's
 WAIT = 8.0  # seconds for the label map to be shown; for later ones PATIENT
 PATIENT = 0.4
 MOST_HELD = 48  # items
-CONFIRMED = 400  # uuids that are confirmed again and again, should the browser have missed it
-WAITS = "What you clicked waits in this browser and is sent again."
-NOTHING = "Every label map of this comparison has a choice. The mixed folder can be written below."
+UUID = re.compile(r"[0-9A-Za-z-]{8,64}")
+NOTHING = "Nothing is left to choose here. The mixed folder can be written below."
 
 
 class Lineup:
@@ -99,28 +101,22 @@ class Lineup:
     def _choice(self, click: dict[str, Any]) -> Choice | None:
         """A click as it is stored; None for one that is none. A picture is the one that was seen: its content is still the same."""
         try:
-            uuid, stem, kind = click["uuid"], click["stem"], click["act"]
+            uuid, stem, act = click["uuid"], click["stem"], click["act"]
             when = datetime.fromisoformat(click["time"].replace("Z", "+00:00")).astimezone(timezone.utc)
-            if not 8 <= len(uuid) <= 64 or stem not in self.comparison.known:
+            if not UUID.fullmatch(uuid) or stem not in self.comparison.known:
                 return None
-            among = self.comparison.among(stem)
-            if kind == "undo":
-                undoes = click["undoes"]
-                return (
-                    Choice(stem, self.reviewer, among=among, undoes=undoes, time=when, uuid=uuid)
-                    if isinstance(undoes, str) and undoes
-                    else None
-                )
-            if kind == "skip":
-                return Choice(stem, self.reviewer, among=among, time=when, uuid=uuid)
-            if kind != "choose":
-                return None
-            for number, file in self.comparison.pictures(stem):
-                if number == click["folder"] and self._digest(number, file) == click["picture"]:
-                    name = self.comparison.folders[number].name
-                    return Choice(stem, self.reviewer, name, file, click["picture"], among, time=when, uuid=uuid)
+            made = Choice(stem, self.reviewer, among=self.comparison.among(stem), time=when, uuid=uuid)
+            if act == "skip":
+                return made
+            if act == "undo":
+                return replace(made, undoes=click["undoes"]) if UUID.fullmatch(click["undoes"]) else None
+            if act == "choose":
+                for number, file in self.comparison.pictures(stem):
+                    if number == click["folder"] and self._digest(number, file) == click["picture"]:
+                        name = self.comparison.folders[number].name
+                        return replace(made, chosen=name, file=file, sha256=click["picture"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-            return None
+            pass
         return None
 
     def _digest(self, number: int, file: str) -> str | None:

@@ -67,22 +67,25 @@ def write_mixed(
     file it was copied from. Raises OutputsError: the folder is there and not empty, cannot be written, or nothing could be copied.
     """
     folder = Path(os.path.abspath(folder))
-    if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir() or any(folder.iterdir())):
-        raise OutputsError(_refused(folder))
     temporary = folder.with_name(f".{folder.name}.{uuid4().hex}.tmp")
     try:
+        if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir() or any(folder.iterdir())):
+            raise OutputsError(_refused(folder))
         temporary.mkdir(parents=True)
         mixed = _fill(temporary, folder, comparison, chosen, default, tick)
         if not mixed.taken:
             raise OutputsError(f"No picture could be copied, so {folder} was not made. {_first(mixed)}")
-        os.rename(temporary, folder)  # takes the place of an empty folder, and of nothing else
+        try:
+            os.rename(temporary, folder)  # takes the place of an empty folder, and of nothing else
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            raise OutputsError(_refused(folder)) from None
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        if not isinstance(error, OSError):
-            raise
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            raise OutputsError(_refused(folder)) from None
-        raise OutputsError(f"{folder} cannot be written: {error.strerror or error}.") from None
+        if isinstance(error, OSError):
+            raise OutputsError(f"{folder} cannot be written: {error.strerror or error}.") from None
+        raise
     return mixed
 
 

@@ -282,7 +282,7 @@ def _missing(found: Comparison) -> list[str]:
 def some_of(stems: Iterable[str]) -> str:
     """The first few, for a message."""
     stems = list(stems)
-    return ", ".join(stems[:TOLD]) + (" ..." if len(stems) > TOLD else "")
+    return ", ".join(stems[:TOLD]) + (" and more" if len(stems) > TOLD else "")
 
 
 def _of_run(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What tests share: the demo data set, and real data where it is to be had."""
+"""What tests share: the demo data set, real data where it is to be had, an empty database of each kind."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command import ROOT
+from postgres import postgres_server
 
 REAL_DATA = Path(os.environ.get("CURATION_TEST_DATA", ROOT / "../shared/data"))
 REAL_TOOLS = Path(os.environ.get("CURATION_TEST_TOOLS", ROOT / "../shared/tools"))
@@ -37,3 +38,18 @@ def planter() -> Path:
     if not script.is_file():
         pytest.skip("no real data (CURATION_TEST_TOOLS names the folder of plant_defects.py)")
     return script.resolve()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server; tests that need it are skipped where it is not installed."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path):
+    """The URL of an empty database, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/decisions.sqlite"
+    return request.getfixturevalue("postgres").new_database()

@@ -74,9 +74,12 @@ class Compare {
   forth(showIt = true) {
     if (this.here < this.trail.length - 1) this.here += 1;
     else {
-      const next = this.queue.find((stem) => !this.done(stem) && !this.trail.includes(stem));
-      if (next !== undefined) this.here = this.trail.push(next) - 1;
-      else if (this.here >= 0 && this.done(this.at)) this.here = this.trail.length; // nothing left: an empty place after the last
+      const open = this.queue.filter((stem) => !this.done(stem) && stem !== this.at);
+      const next = open.find((stem) => !this.trail.includes(stem)) ?? open[0]; // at last those that were passed by
+      if (next !== undefined) {
+        this.trail = this.trail.filter((stem) => stem !== next);
+        this.here = this.trail.push(next) - 1;
+      } else if (this.here >= 0 && this.done(this.at)) this.here = this.trail.length; // nothing left: an empty place after the last
     }
     if (showIt) { this.show(); this.say(); }
   }
@@ -166,9 +169,10 @@ class Compare {
     this.empty = make("div", { class: "empty", hidden: true });
     this.main = make("div", {}, make("div", { class: "head" }, this.title, this.state), this.acts, this.figures);
     this.legend = make("div", { class: "legend" }, this.legendList);
+    this.below = make("div", { class: "below" }, this.legend, make("div", {}, this.wins, this.notes));
     this.root.replaceChildren(make("div", { class: "compare" }, this.message,
       make("div", { class: "progress" }, make("div", { class: "bar" }, this.fill), this.count),
-      this.main, this.empty, make("div", { class: "below" }, this.legend, make("div", {}, this.wins, this.notes)), this.help));
+      this.main, this.empty, this.below, this.help));
   }
 
   show() {
@@ -178,7 +182,9 @@ class Compare {
     this.message.hidden = !data.message;
     this.fill.style.width = `${(100 * done) / Math.max(1, data.total)}%`;
     this.count.textContent = `${done.toLocaleString()} of ${data.total.toLocaleString()} label maps done · ${data.mine.toLocaleString()} chosen by ${data.reviewer}` + (waiting > 3 ? ` · ${waiting} being stored` : "");
-    this.main.hidden = this.legend.hidden = !item;
+    this.main.hidden = !item;
+    this.legend.hidden = !item || !item.classes.length;
+    this.below.classList.toggle("alone", this.legend.hidden);
     this.empty.hidden = Boolean(item);
     this.empty.textContent = this.at !== undefined || this.queue.some((stem) => !this.done(stem)) ? "loading ..." : data.nothing;
     this.showWins(data.wins);

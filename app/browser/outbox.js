@@ -57,3 +57,9 @@ function isTyping(event) {
 }
 
 const percent = (share) => (share >= 0.0995 ? (100 * share).toFixed(0) : (100 * share).toFixed(1)) + " %";
+
+// Take the keys back from a field of the page in which something was chosen, so that they decide again.
+function takeKeys() {
+  const field = document.activeElement;
+  if (field && field.matches("input, [role=combobox]")) field.blur();
+}

@@ -37,8 +37,8 @@ class Served:
     def start(self) -> None:
         script = [str(ROOT / "app" / "review.py"), "--server.port", str(self.port)]
         command = [sys.executable, "-m", "streamlit", "run", *script, "--", "--work", str(self.work), *self.words]
-        self.log = open(self.cwd / "app.log", "ab")
-        self.process = subprocess.Popen(command, cwd=self.cwd, stdout=self.log, stderr=self.log, env=os.environ)
+        with open(self.cwd / "app.log", "ab") as log:
+            self.process = subprocess.Popen(command, cwd=self.cwd, stdout=log, stderr=log, env=os.environ)
         until = time.monotonic() + START
         while True:
             try:
@@ -53,7 +53,6 @@ class Served:
         """As kill -9 does."""
         self.process.kill()
         self.process.wait()
-        self.log.close()
 
     def decisions(self, what: str = "pair_id, verdict, reviewer") -> list[tuple]:
         """Rows of the database, in order; none where there is none yet."""
@@ -61,7 +60,12 @@ class Served:
         if not file.exists():
             return []
         with sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10) as database:
-            return database.execute(f"select {what} from decisions order by id").fetchall()
+            try:
+                return database.execute(f"select {what} from decisions order by id").fetchall()
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):  # it is being made
+                    return []
+                raise
 
 
 def eventually(holds: Callable[[], object], seconds: float = 15.0) -> None:

@@ -16,7 +16,8 @@ from app.tiles import Tiles, number, words
 def whole(sheet, **said):
     """An answer once all pictures of its page are made."""
     have, pictures = [], {}
-    for _ in range(100):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
         answer = sheet.answer({"have": have, **said})
         pictures |= answer["pictures"]
         have = list(pictures)

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from postgres import postgres_server
 
 from curation import stages
 from curation.label_space import ids_as_found
@@ -129,21 +128,6 @@ def curated_photos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     write_data(folder / "data", labels=False)
     return measure(folder / "data", folder / "work")
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    """A PostgreSQL server; tests that need it are skipped where it is not installed."""
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request, tmp_path):
-    """The URL of an empty database, of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/decisions.sqlite"
-    return request.getfixturevalue("postgres").new_database()
 
 
 @pytest.fixture

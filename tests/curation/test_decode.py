@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from curation.decode import PairError, label_at, photo_at, read_label, read_pair, read_photo
+from curation.decode import PairError, label_at, photo_at, photo_within, read_label, read_pair, read_photo
 from curation.label_space import UNKNOWN, ids_as_found
 from curation.label_space_files import from_classes_json, load_builtin
 
@@ -718,3 +718,19 @@ def test_ids_saved_as_a_grey_rgb_picture_are_read_in_a_colour_coded_space_too(la
     space = load_builtin("camvid")
     indices = np.random.default_rng(0).integers(0, len(space.ids), (48, 64)).astype(np.uint8)
     assert np.array_equal(label(np.repeat(indices[:, :, None], 3, axis=2), space).ids, indices)
+
+
+def test_a_photo_within_a_size_keeps_its_shape_and_is_never_enlarged(tmp_path):
+    pixels = np.random.default_rng(3).integers(0, 256, (60, 100, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found, sha256 = photo_within(tmp_path / "a.png", 100)
+    assert (found == pixels).all() and sha256 == hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()
+    assert photo_within(tmp_path / "a.png", 1000)[0].shape == (60, 100, 3)
+    half = pixels.reshape(30, 2, 50, 2, 3).mean((1, 3))
+    assert abs(photo_within(tmp_path / "a.png", 50)[0] - half).max() <= 0.5
+    turned = Image.Exif()
+    turned[ORIENTATION] = 6
+    Image.fromarray(pixels).save(tmp_path / "b.jpg", exif=turned)
+    assert photo_within(tmp_path / "b.jpg", 50)[0].shape == (50, 30, 3)
+    with pytest.raises(PairError, match="does not exist"):
+        photo_within(tmp_path / "nowhere.png", 50)
