@@ -16,7 +16,7 @@ import numpy as np
 from app.clicks import standing
 from app.opened import Opened
 from app.pictures import PictureError, data_url
-from app.table import NOBODY, Table
+from app.table import NOBODY, Fault, Table
 from curation.rules import RULES
 
 LOG = logging.getLogger(__name__)
@@ -85,9 +85,7 @@ def _shown(opened: Opened, position: int, reason: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "files": files,
         "reason": reason,
-        "why": f"{reason}: {mine.detail or SAYS[reason]}"
-        if mine
-        else f"{reason}: {SAYS[reason]}? Not by the threshold.",
+        "why": _why(table, reason, mine, score, threshold),
         "state": f"dropped: {', '.join(f.reason for f in faults)}" if faults else "kept by the rules",
         "verdict": None,
         "score": score,
@@ -116,6 +114,13 @@ def _shown(opened: Opened, position: int, reason: str) -> dict[str, Any]:
     except PictureError as unseen:
         found["error"] = found["error"] or str(unseen)
     return found
+
+
+def _why(table: Table, reason: str, fault: Fault | None, score: float | None, threshold: float | None) -> str:
+    if fault:
+        return f"{reason}: {fault.detail or SAYS[reason]}"
+    over = score is not None and threshold is not None and score >= threshold
+    return f"{reason}: {SAYS[reason]}? {'The rule is not applied.' if over and not table.in_force(reason) else 'Not by the threshold.'}"
 
 
 def _others(opened: Opened, position: int) -> tuple[str, list[dict[str, Any]]]:

@@ -46,7 +46,7 @@ _LOCK = Lock()
 def candidates(table: Table, reason: str | None = None, order: str = "informative", text: str = "") -> Candidates:
     """All pairs worth a review, in order; each pair once. Found once for all who ask the same.
 
-    reason: pairs dropped for it, and those nearly so; None: all that is dropped or nearly; KEPT: what stays. order: of ORDERS. text: only
+    reason: pairs dropped for it, or that it would drop, and those nearly so; None: all that is dropped or nearly; KEPT: what stays. order: of ORDERS. text: only
     pairs whose id, or what is said of them, contains it. Equal ones stand by id.
     """
     if order not in ORDERS:
@@ -93,11 +93,14 @@ def _of_reason(table: Table, reason: str, order: str) -> Candidates:
     distance = value  # without a threshold: the least similar first
     if reason in table.scores:
         all_of, threshold = table.scores[reason], table.thresholds[reason]
-        near = np.flatnonzero(
-            (all_of >= NEARLY * threshold) & (all_of < threshold) & table.error.is_null().to_numpy(zero_copy_only=False)
-        )
-        near = near[np.lexsort((near, -all_of[near]))][: max(FEWEST_NEARLY, len(dropped))]
-        positions, value = np.concatenate([dropped, near]), np.concatenate([value, all_of[near]])
+        is_near = (all_of >= NEARLY * threshold) & table.error.is_null().to_numpy(zero_copy_only=False)
+        is_near[dropped] = False
+        near = np.flatnonzero(is_near)
+        over = near[all_of[near] >= threshold]  # what the rule would drop, were it applied, or a person did not keep
+        below = near[all_of[near] < threshold]
+        below = below[np.lexsort((below, -all_of[below]))][: max(FEWEST_NEARLY, len(dropped) + len(over))]
+        positions = np.concatenate([dropped, over, below])
+        value = np.concatenate([value, all_of[over], all_of[below]])
         distance = np.abs(_logit(value) - _logit(np.float32(threshold)))
     by = np.lexsort((positions, distance if order == "informative" else -value))
     return Candidates(positions[by], np.full(len(by), REASONS.index(reason), np.int8))
