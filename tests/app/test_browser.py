@@ -110,6 +110,14 @@ def test_a_review_by_keyboard_is_stored_undone_and_goes_into_the_selection(brows
     assert (kept["by"] == "person").sum() + (dropped["by"] == "person").sum() == len(verdicts) - 1  # one was skipped
 
 
+def test_pairs_that_were_passed_by_come_again(browser, served):
+    page = at(browser, served)
+    seen = [shown(page)] + [press(page, "ArrowRight") for _ in range(11)]
+    assert len(set(seen)) == 8 and seen[8:] == seen[:4]  # as many as are on a desk
+    assert press(page, "ArrowLeft") == seen[2 + 8]
+    assert served.decisions() == []
+
+
 def test_a_second_reviewer_gets_other_pairs(browser, served):
     anna, ben = at(browser, served, "anna"), at(browser, served, "ben")
     hers, his = [shown(anna)], [shown(ben)]
