@@ -48,12 +48,12 @@ class Queue {
       if (this.order !== undefined) takeKeys();
       this.order = data.order;
       this.trail = this.trail.slice(0, this.here + 1).filter((id) => this.decided.has(id));
-      this.here = this.trail.length - 1;
+      this.here = this.trail.length;
     }
     this.data = data;
     this.queue = data.queue;
     for (const [id, item] of Object.entries(data.items)) if (item.whole || !this.items.get(id)?.whole) this.items.set(id, item);
-    if (this.here < 0 || this.done(this.at)) this.forth(false);
+    if (!this.at) this.forth(false); // the first pair, or more has come after the last
     this.forget();
     this.show();
     clearTimeout(this.asking);

@@ -87,6 +87,10 @@ def test_a_review_by_keyboard_is_stored_undone_and_goes_into_the_selection(brows
     began = time.monotonic()
     first = decide(page, "kdsdkdkdks")
     assert len({pair for pair, _ in first}) == 10
+    assert press(page, "ArrowLeft") == first[-1][0]
+    page.wait_for_timeout(1000)
+    assert shown(page) == first[-1][0]  # it stays until a person goes on
+    press(page, "ArrowRight")
     page.keyboard.press("u")  # takes back the skip
     eventually(lambda: shown(page) == first[-1][0])
     second = decide(page, "ddkdkdkdkdk")
