@@ -24,7 +24,7 @@ def decisions_of(clicks: Iterable[Any], table: Table, reviewer: str) -> tuple[li
     for click in clicks if isinstance(clicks, list) else []:
         try:
             found.append(_decision(click, table, reviewer))
-        except (KeyError, TypeError, ValueError, AttributeError, DecisionsError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, DecisionsError):
             if isinstance(click, dict) and isinstance(click.get("uuid"), str):
                 refused.append(click["uuid"])
     return found, refused
@@ -37,6 +37,9 @@ def _decision(click: dict, table: Table, reviewer: str) -> Decision:
     reason = click.get("reason") if click.get("reason") in REASONS else NO_REASON
     score, threshold = standing(table, position, reason)
     when = datetime.fromisoformat(click["time"].replace("Z", "+00:00"))
+    if when.tzinfo is None:
+        raise ValueError
+    now = datetime.now(timezone.utc)  # a browser whose clock is ahead would outvote what is said later
     return Decision(
         click["pair_id"],
         click["verdict"],
@@ -46,7 +49,7 @@ def _decision(click: dict, table: Table, reviewer: str) -> Decision:
         score,
         threshold,
         str(click["undoes"]) if click["verdict"] == UNDO else None,
-        when.astimezone(timezone.utc),
+        min(when.astimezone(timezone.utc), now),
         click["uuid"],
     )
 

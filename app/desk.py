@@ -19,6 +19,7 @@ from app.item import Item
 from app.opened import Opened
 from app.order import Candidates, candidates
 from app.table import REASONS
+from app.tiles import words
 from app.undecided import Undecided
 from curation.leases import Leases
 from curation.verdicts import DecisionsError
@@ -27,6 +28,7 @@ AHEAD = 8  # pairs on a desk
 LEASE = 600.0  # seconds for which they are nobody else's
 WINDOW = 64  # candidates offered for a lease at once
 PATIENT = 0.15  # seconds for what takes longer; the browser asks again for what was not ready, and a click that comes meanwhile waits as long
+NEXT = 2  # pairs that are sent before they are whole
 MOST_HELD = 24  # items
 MOST_BEGUN = 3  # items at a time
 
@@ -65,9 +67,10 @@ class Desk:
         except DecisionsError as error:
             message = str(error)
         at = said.get("at")
-        shown = [at] if isinstance(at, str) and at not in self._mine and self._knows(at) else []
-        have = {p for p in said.get("have", []) if isinstance(p, str)}
-        items = self._ready([p for p in (*self._mine, *shown) if p not in have])
+        shown = [at] if isinstance(at, str) and self._knows(at) else []
+        have = words(said.get("have"))
+        wanted = [p for p in dict.fromkeys((*shown, *self._mine)) if p not in have]
+        items = self._ready(wanted, now=not have or wanted[:1] == shown)
         by = self.opened.known.by(self.reviewer)
         return {
             **self._inbox.says(message),
@@ -122,8 +125,8 @@ class Desk:
             return False
         return True
 
-    def _ready(self, wanted: list[str]) -> dict[str, Any]:
-        """Items as far as they are made. The first is needed now; a few others are begun."""
+    def _ready(self, wanted: list[str], now: bool) -> dict[str, Any]:
+        """Items as far as they are made; a few others are begun. now: somebody waits for the first."""
         unfinished = sum(not item.is_whole for item in self._items.values())
         found: dict[str, Any] = {}
         patience = PATIENT
@@ -136,10 +139,11 @@ class Desk:
                 unfinished += 1
         for i, pair_id in enumerate(wanted):
             item = self._items.get(pair_id)
-            now = item and item.now(not i, patience)
-            if now:
-                found[pair_id] = now
-                patience = patience if now["whole"] else 0
+            made = item and item.so_far(now and not i, patience)
+            if made and (made["whole"] or i < NEXT):
+                found[pair_id] = made
+            if not (made and made["whole"]):
+                patience = 0
         while len(self._items) > MOST_HELD:
             self._items.popitem(last=False)
         return found

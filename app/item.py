@@ -45,10 +45,10 @@ class Item:
                 self._at_once = _shown(*self._about)
             return self._at_once
 
-    def now(self, needed: bool, patience: float) -> dict[str, Any] | None:
-        """What there is of it, `whole` or not; None where it is not even begun, unless it is `needed`. patience: seconds to wait for the
-        rest."""
-        if not needed and not self._made.done():
+    def so_far(self, now: bool, patience: float) -> dict[str, Any] | None:
+        """What there is of it, `whole` or not; None where that is nothing yet, unless it is wanted `now`. patience: seconds to wait for
+        the rest."""
+        if not now and not self._made.done():
             return None
         found = self.at_once()
         try:

@@ -35,16 +35,18 @@ class Known:
             if not at_once and time.monotonic() - self._read_at < FRESH:
                 return
             changed = set()
-            for decision in self._decisions.all(self._last_id):
-                self._last_id = decision.id
-                self._of[decision.pair_id].append(decision)
-                changed.add(decision.pair_id)
-                if decision.verdict == UNDO:
-                    self._undone.add(decision.undoes)
-            for pair_id in changed:
-                self._take(pair_id)
-            self._changed += sorted(changed)
-            self.version += bool(changed)
+            try:
+                for decision in self._decisions.all(self._last_id):
+                    self._last_id = decision.id
+                    self._of[decision.pair_id].append(decision)
+                    changed.add(decision.pair_id)
+                    if decision.verdict == UNDO:
+                        self._undone.add(decision.undoes)
+            finally:  # also of what was read before the database went away
+                for pair_id in changed:
+                    self._take(pair_id)
+                self._changed += sorted(changed)
+                self.version += bool(changed)
             self._read_at = time.monotonic()
 
     def _take(self, pair_id: str) -> None:
