@@ -25,7 +25,12 @@ def test_a_click_becomes_a_decision_with_score_and_threshold_of_the_time(table):
     )
     (decision,) = made
     assert refused == []
-    assert (decision.pair_id, decision.verdict, decision.reviewer, decision.reason) == ("a", "drop", "anna", "backlight")
+    assert (decision.pair_id, decision.verdict, decision.reviewer, decision.reason) == (
+        "a",
+        "drop",
+        "anna",
+        "backlight",
+    )
     assert (decision.note, decision.uuid, decision.undoes, decision.id) == ("dim", "u" * 32, None, 0)
     assert (decision.score, decision.threshold) == (0.7124, 0.5)
     assert decision.time == datetime(2024, 5, 6, 10, tzinfo=timezone.utc)

@@ -23,7 +23,9 @@ def test_no_two_classes_share_a_colour(name):
     assert (colours[n:] == NO_CLASS).all()
 
 
-@pytest.mark.parametrize(("name", "apart"), [("stanford8", 29.9), ("camvid", 18), ("cityscapes19", 16), ("landscape29", 12)])
+@pytest.mark.parametrize(
+    ("name", "apart"), [("stanford8", 29.9), ("camvid", 18), ("cityscapes19", 16), ("landscape29", 12)]
+)
 def test_any_two_classes_are_apart_for_all_four_kinds_of_vision(name, apart):
     n = len(load_builtin(name).names)
     given = np.concatenate([colours_of(load_builtin(name))[:n], [NO_CLASS]])
@@ -52,5 +54,7 @@ def test_how_a_colour_is_seen():
     assert np.allclose(black, 0, atol=0.2)
     red, green = seen(np.array([[200, 0, 0]]))[:, 0], seen(np.array([[110, 110, 0]]))[:, 0]
     far = np.linalg.norm(red - green, axis=1)
-    assert far[0] > 60 and far[1] < 0.75 * far[0] and far[2] < 0.75 * far[0]  # red and olive, with and without cones for red or green
+    assert (
+        far[0] > 60 and far[1] < 0.75 * far[0] and far[2] < 0.75 * far[0]
+    )  # red and olive, with and without cones for red or green
     assert distances(np.array([200, 0, 0]), np.array([[110, 110, 0]]))[0] == pytest.approx(far.min())
