@@ -48,12 +48,12 @@ class Queue {
       if (this.order !== undefined) takeKeys();
       this.order = data.order;
       this.trail = this.trail.slice(0, this.here + 1).filter((id) => this.decided.has(id));
-      this.here = this.trail.length - 1;
+      this.here = this.trail.length;
     }
     this.data = data;
     this.queue = data.queue;
     for (const [id, item] of Object.entries(data.items)) if (item.whole || !this.items.get(id)?.whole) this.items.set(id, item);
-    if (this.here < 0 || this.done(this.at)) this.forth(false);
+    if (!this.at) this.forth(false); // the first pair, or more has come after the last
     this.forget();
     this.show();
     clearTimeout(this.asking);
@@ -72,11 +72,13 @@ class Queue {
     else this.decided.set(decision.pair_id, decision);
   }
 
-  // Show the next pair: of those shown before, when one went back, else of the queue.
+  // Show the next pair: of those shown before, when one went back, else of the queue; at its end those that were passed by.
   forth(showIt = true) {
     if (this.here < this.trail.length - 1) this.here += 1;
     else {
-      const next = this.queue.find((id) => !this.done(id) && !this.trail.includes(id));
+      const after = this.queue.indexOf(this.at) + 1;
+      const open = [...this.queue.slice(after), ...this.queue.slice(0, after)].filter((id) => !this.done(id) && id !== this.at);
+      const next = open.find((id) => !this.trail.includes(id)) || open[0];
       if (next) this.here = this.trail.push(next) - 1;
       else if (this.here >= 0 && this.done(this.at)) this.here = this.trail.length; // nothing left: an empty place after the last
     }

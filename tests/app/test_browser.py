@@ -87,6 +87,10 @@ def test_a_review_by_keyboard_is_stored_undone_and_goes_into_the_selection(brows
     began = time.monotonic()
     first = decide(page, "kdsdkdkdks")
     assert len({pair for pair, _ in first}) == 10
+    assert press(page, "ArrowLeft") == first[-1][0]
+    page.wait_for_timeout(1000)
+    assert shown(page) == first[-1][0]  # it stays until a person goes on
+    press(page, "ArrowRight")
     page.keyboard.press("u")  # takes back the skip
     eventually(lambda: shown(page) == first[-1][0])
     second = decide(page, "ddkdkdkdkdk")
@@ -108,6 +112,14 @@ def test_a_review_by_keyboard_is_stored_undone_and_goes_into_the_selection(brows
         elif verdict == "drop":
             assert dropped.loc[pair, ["reason", "by"]].tolist() == ["person", "person"]
     assert (kept["by"] == "person").sum() + (dropped["by"] == "person").sum() == len(verdicts) - 1  # one was skipped
+
+
+def test_pairs_that_were_passed_by_come_again(browser, served):
+    page = at(browser, served)
+    seen = [shown(page)] + [press(page, "ArrowRight") for _ in range(11)]
+    assert len(set(seen)) == 8 and seen[8:] == seen[:4]  # as many as are on a desk
+    assert press(page, "ArrowLeft") == seen[2 + 8]
+    assert served.decisions() == []
 
 
 def test_a_second_reviewer_gets_other_pairs(browser, served):

@@ -10,6 +10,7 @@ from drawn import draw
 
 st = pytest.importorskip("streamlit")
 AppTest = pytest.importorskip("streamlit.testing.v1").AppTest
+PAGE = next(ROOT.glob("app/*/compare.py"))
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def page(work_copy, tmp_path, monkeypatch):
     def start(*words: str, server: str = "127.0.0.1") -> AppTest:
         monkeypatch.setattr(sys, "argv", ["review.py", "--work", str(work_copy), *words])
         monkeypatch.setattr(st, "get_option", {"server.address": server}.get)
-        app = AppTest.from_file(str(ROOT / "app/pages/compare.py"), default_timeout=60)
+        app = AppTest.from_file(str(PAGE), default_timeout=60)
         app.query_params["reviewer"] = "anna"
         return app.run()
 
