@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import demo
-from app.opened import Asked, Opened, arguments, open_work, stamp
+from app.opened import Asked, Opened, arguments, must_be_there, open_work, stamp
 from app.table import TableError
 from curation.verdicts import DecisionsError
 from curation.workspace import WorkspaceError
@@ -39,7 +39,9 @@ def opened_work() -> Opened:
     try:
         if wanted.demo and not demo.is_made():
             _watch(demo.MAKING)
-        return _open(wanted, stamp(wanted))
+        opened = _open(wanted, stamp(wanted))
+        must_be_there(opened.work)
+        return opened
     except (TableError, WorkspaceError, DecisionsError, OSError) as error:
         st.error(str(error), icon="⚠")
         st.stop()

@@ -85,9 +85,19 @@ def open_work(asked: Asked) -> Opened:
             f"{asked.work} is no work directory of curate. Name one with -- --work DIR, "
             "or make it: curate build-selection --level 2 --data DATA --work DIR"
         )
+    must_be_there(work)
     table = Table(work)
     decisions = open_decisions(work, asked.database, asked.data_set, PATIENCE)
     return Opened(work, table, Pictures(table), decisions, Known(decisions), ThreadPoolExecutor(MAKERS), asked.out)
+
+
+def must_be_there(work: Workspace) -> None:
+    """Raises TableError with what to do where the data set is not where it was measured; a remote one is not asked for."""
+    if isinstance(work.data, Path) and not work.data.exists():
+        raise TableError(
+            f"The data set {work.data} is gone: moved, renamed, or on a disk that is not mounted. Put it back, or measure it where it is now: "
+            "curate build-selection --level 2 --data DATA --work ANOTHER"
+        )
 
 
 def stamp(asked: Asked) -> tuple[str, ...]:
