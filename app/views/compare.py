@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.browser import renderer
 from app.choices import Choices
-from app.frame import asked, opened_work, reviewer_name
+from app.frame import asked, opened_work, reviewer_name, show_error
 from app.lineup import Lineup
 from app.mixed import write_mixed
 from app.opened import Opened
@@ -38,7 +38,7 @@ def main() -> None:
         stamps = tuple(pictures_of(local(folder)).stat().st_mtime_ns for folder in folders)
         pictures, tally = _opened(folders, labels, stamps, opened.table.key, opened)
     except (OutputsError, OSError) as error:
-        st.error(_plain(str(error)), icon="⚠")
+        show_error(error)
         return
     lineup = st.session_state.get("lineup")
     wanted = (pictures, tally, reviewer, blind)
@@ -65,11 +65,6 @@ def _named() -> tuple[tuple[str, ...], str | None, bool]:
             "Blind", kept.get("blind", False), help="Names are hidden, and the pictures of each label map shuffled."
         )
     return tuple(line.strip() for line in folders.splitlines() if line.strip()), labels.strip() or None, blind
-
-
-def _plain(text: str) -> str:
-    """A text, in which file names stand, for where Streamlit would read Markdown."""
-    return re.sub(r"([^\w\s])", r"\\\1", text, flags=re.ASCII)
 
 
 @st.cache_resource(show_spinner="Looking through the folders ...", max_entries=4)
@@ -123,7 +118,7 @@ def _write(name: str, pictures: OutputPictures, tally: Tally, default: int) -> N
             lambda done, total: bar.progress(done / total, f"{done:,} of {total:,}"),
         )
     except (OutputsError, DecisionsError) as error:
-        st.error(_plain(str(error)), icon="⚠")
+        show_error(error)
         return
     finally:
         bar.empty()
