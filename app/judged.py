@@ -20,20 +20,16 @@ class Judged:
 
     def __init__(self, table: Table, known: Known) -> None:
         self._table, self._known = table, known
-        self._had: dict[str, Verdict] = {}
-        self._version = -1
+        self._seen = 0  # of the news
         self._array = np.zeros(len(table), np.int8)
 
     def verdicts(self) -> np.ndarray:
         """(N,) int8: OPEN, KEPT or DROPPED by people. Not to be written to."""
-        if self._version != self._known.version:
-            self._version, now = self._known.version, self._known.verdicts()
-            changed = [p for p, verdict in now.items() if self._had.get(p) is not verdict]
-            changed += [p for p in self._had if p not in now]
-            said = [OPEN if p not in now else KEPT if now[p].verdict == KEEP else DROPPED for p in changed]
+        changed, self._seen = self._known.news(self._seen)
+        if changed:
+            said = [_code(self._known.verdict(pair_id)) for pair_id in changed]
             at = self._positions(changed)
             self._array[at[at != NOBODY]] = np.array(said, np.int8)[at != NOBODY]
-            self._had = now
         return self._array
 
     def _positions(self, pair_ids: list[str]) -> np.ndarray:
@@ -46,3 +42,9 @@ class Judged:
             except KeyError:  # decided about a pair that is no longer listed
                 continue
         return found
+
+
+def _code(verdict: Verdict | None) -> int:
+    if verdict is None:
+        return OPEN
+    return KEPT if verdict.verdict == KEEP else DROPPED

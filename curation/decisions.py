@@ -1,6 +1,6 @@
 """Decisions: every click of every reviewer, in a database that only grows.
 
-Enters: decisions of people (verdicts.Decision). Leaves: the same, counted, and the current verdict on each pair. An SQLite file in WORK, or a
+Enters: decisions of people (verdicts.Decision). Leaves: the same, counted. An SQLite file in WORK, or a
 PostgreSQL server for a team, of which one database may serve several data sets. Nothing is ever changed or removed: an undo is one more row.
 """
 
@@ -12,7 +12,6 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
-from curation.agreement import Agreement, agreement
 from curation.database import PATIENCE, TABLES, Database, UtcTime
 from curation.leases import Leases
 from curation.place import is_remote
@@ -25,14 +24,10 @@ from curation.verdicts import (
     UNDO,
     Decision,
     DecisionsError,
-    Verdict,
-    current,
-    digest,
-    votes,
 )
 from curation.workspace import Workspace
 
-__all__ = ["Decision", "Decisions", "DecisionsError", "Verdict", "open_decisions"]
+__all__ = ["Decision", "Decisions", "DecisionsError", "open_decisions"]
 
 AT_ONCE = 10_000  # rows read in one transaction
 
@@ -143,18 +138,6 @@ class Decisions:
         query = sa.select(*key, sa.func.count()).where(ranked.c.place == 1).group_by(*key).order_by(*key)
         rows = self.database.reading(lambda connection: connection.execute(query).all(), [])
         return {(reason, reviewer, verdict): n for reason, reviewer, verdict, n in rows}
-
-    def verdicts(self) -> dict[str, Verdict]:
-        """The current verdict on each judged pair, by pair id; see verdicts.current."""
-        return current(self.all())
-
-    def digest(self) -> str:
-        """SHA-256 of the current verdicts."""
-        return digest(self.verdicts())
-
-    def agreement(self) -> Agreement:
-        """How often reviewers who judged the same pairs said the same."""
-        return agreement({p: {d.reviewer: d.verdict for d in said} for p, said in votes(self.all()).items()})
 
     @property
     def _mine(self) -> sa.ColumnElement[bool]:

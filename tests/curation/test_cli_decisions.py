@@ -15,6 +15,7 @@ from command import ROOT, curate
 from curation.decisions import Decision, open_decisions
 from curation.manifest import read_manifest
 from curation.place import absolute
+from curation.verdicts import current, digest
 from curation.workspace import Workspace
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -64,10 +65,8 @@ def test_a_selection_obeys_people_and_its_manifest_says_so(decided):
     assert gone.loc["p00", "detail"] == "dropped by anna (2026-11-23): =HYPERLINK(a lens cap)"
     assert set(gone["by"].drop("p00")) == {"rule"} and "kept by anna" in gone.loc["<img onerror=alert(1)>", "detail"]
     with store_of(decided) as store:
-        verdicts = store.verdicts()
+        verdicts = current(store.all())
     del verdicts["not here"]
-    from curation.verdicts import digest
-
     assert manifest.recipe["decisions"] == {"kept": 1, "dropped": 1, "sha256": digest(verdicts)}
     assert manifest.recipe["dropped"]["person"] == 1
     table = pd.read_parquet(decided / "data_manifests/selection2.parquet")
@@ -145,7 +144,7 @@ def test_decisions_go_out_as_csv_and_come_in_again_once(decided):
     done = curate("decisions", "import", "said.csv", cwd=decided)
     assert done.stdout == "3 decisions stored\n" and "(not here)" in done.stderr
     with store_of(decided) as store:
-        assert store.verdicts()["p00"].note == "=HYPERLINK(a lens cap)"
+        assert current(store.all())["p00"].note == "=HYPERLINK(a lens cap)"
     (decided / "bad.csv").write_text("pair_id,reason,verdict\np00,blurr,keep\n")
     done = curate("decisions", "import", "bad.csv", cwd=decided, check=False)
     assert done.returncode == 2 and 'bad.csv, row 2: no reason "blurr"' in done.stderr

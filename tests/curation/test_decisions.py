@@ -14,11 +14,10 @@ import pytest
 import sqlalchemy as sa
 from command import ROOT
 
-from curation.agreement import Agreement, Couple
 from curation.database import shown
 from curation.decisions import Decision, DecisionsError, open_decisions
 from curation.place import place
-from curation.verdicts import read_decisions
+from curation.verdicts import current, read_decisions
 
 SOON = 0.3  # seconds of patience where a failure is wanted
 
@@ -67,7 +66,7 @@ def test_a_list_is_stored_as_a_whole_or_not_at_all(store):
 
 def test_reading_where_nothing_was_ever_decided_leaves_no_trace(empty_work):
     with open_decisions(empty_work) as decisions:
-        assert decisions.verdicts() == decisions.counts() == {} and decisions.of_pair("a") == []
+        assert current(decisions.all()) == decisions.counts() == {} and decisions.of_pair("a") == []
         assert decisions.last_of("anna") is None and decisions.leases.held_by_others("anna") == set()
     assert read_decisions(empty_work) == [] and not empty_work.folder.exists()
 
@@ -86,9 +85,9 @@ def test_what_undo_takes_back_is_the_last_decision_that_still_stands(store):
     store.add([first, second, other])
     assert store.last_of("anna").uuid == second.uuid
     store.add([Decision("b", "undo", "anna", undoes=second.uuid)])
-    assert store.last_of("anna").uuid == first.uuid and store.verdicts()["a"].verdict == "drop"
+    assert store.last_of("anna").uuid == first.uuid and current(store.all())["a"].verdict == "drop"
     store.add([Decision("a", "undo", "anna", undoes=first.uuid), Decision("a", "undo", "ben", undoes=other.uuid)])
-    assert store.last_of("anna") is store.last_of("ben") is None and store.verdicts() == {}
+    assert store.last_of("anna") is store.last_of("ben") is None and current(store.all()) == {}
     assert len(store.of_pair("a")) == 4  # nothing is ever removed
 
 
@@ -109,18 +108,12 @@ def test_counts_are_of_pairs_by_reason_reviewer_and_verdict(store):
     assert store.counts() == {("blur", "anna", "keep"): 2, ("dark", "anna", "drop"): 1, ("person", "ben", "skip"): 1}
 
 
-def test_agreement_counts_the_last_word_of_each_reviewer(store):
-    store.add([Decision(p, "keep", "anna") for p in "abc"] + [Decision(p, "drop", "ben") for p in "ab"])
-    store.add([Decision("a", "keep", "ben")])
-    assert store.agreement() == Agreement(2, 0.5, [Couple("anna", "ben", 2, 0.5, 0.0)])
-
-
 def test_one_database_serves_several_data_sets(empty_work, database):
     with open_decisions(empty_work, database) as here, open_decisions(empty_work, database, "sea") as there:
         assert here.data_set == "landscapes"
         here.add([Decision("a", "keep", "anna")])
         there.add([Decision("a", "drop", "anna"), Decision("b", "drop", "anna")])
-        assert here.verdicts()["a"].verdict == "keep" and there.verdicts()["a"].verdict == "drop"
+        assert current(here.all())["a"].verdict == "keep" and current(there.all())["a"].verdict == "drop"
         assert sum(here.counts().values()) == 1 and here.last_of("anna").pair_id == "a"
         assert there.leases.lease("ben", ["a"], 1, 60) == here.leases.lease("anna", ["a"], 1, 60) == ["a"]
 
@@ -326,7 +319,7 @@ def test_a_file_that_is_no_database_is_an_error(empty_work):
 def test_a_wrong_password_is_told_at_once_and_no_password_is(empty_work, postgres):
     url, started = postgres.url.replace("s3cret", "hunter2"), time.monotonic()
     with open_decisions(empty_work, url) as store, pytest.raises(DecisionsError) as caught:
-        store.verdicts()
+        current(store.all())
     assert time.monotonic() - started < 5
     assert "password authentication failed" in str(caught.value) and "hunter2" not in str(caught.value)
 
