@@ -16,70 +16,13 @@ from urllib.parse import urlsplit
 import pandas as pd
 import pytest
 from command import ROOT
-from served import ARGUMENTS, CHROMIUM, Served, eventually
+from served import PHONE, Served, at, contrast, decide, eventually, press, shown
 
 from curation import stages
 from curation.demo.dataset import write_demo
 from curation.rules import Settings
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no browser tests: pip install playwright")
-if CHROMIUM is None:
-    pytest.skip("no browser tests: no chromium (Debian: apt-get install chromium)", allow_module_level=True)
-
 HOSTILE = "<img src=x onerror=window.__hit=1>"
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 400, "height": 800}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        there = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield there
-        there.close()
-
-
-@pytest.fixture
-def served(work_copy, tmp_path):
-    """The app on a copy of the work directory, in a directory of its own."""
-    (tmp_path / "cwd").mkdir()
-    there = Served(work_copy, tmp_path / "cwd", "--out", str(tmp_path / "out"))
-    yield there
-    there.kill()
-
-
-def at(browser, served, reviewer: str = "anna", page: str = "", size=DESKTOP, **options):
-    """A page of the app, in a browser profile of its own."""
-    there = browser.new_context(viewport=size, **options).new_page()
-    there.set_default_timeout(30_000)
-    there.goto(f"{served.url}/{page}?reviewer={reviewer}")
-    return there
-
-
-def shown(page) -> str:
-    """The id of the pair on the screen, once its photo is there."""
-    page.locator(".queue .title:not(:empty)").first.wait_for()
-    page.wait_for_function(
-        "() => { const q = [...document.querySelectorAll('*')].map(e => e.shadowRoot?.querySelector('.queue .frame img')).find(Boolean);"
-        " return !q || !q.getAttribute('src') || q.complete; }"
-    )
-    return page.locator(".queue .title").first.inner_text()
-
-
-def press(page, key: str) -> str:
-    """Press a key that leads to another pair -> its id."""
-    before = shown(page)
-    page.keyboard.press(key)
-    eventually(lambda: page.locator(".queue .title").first.inner_text() != before)
-    return shown(page)
-
-
-def decide(page, keys: str) -> list[tuple[str, str]]:
-    """(pair, verdict) for each key that decides."""
-    done = []
-    for key in keys:
-        done.append((shown(page), {"k": "keep", "d": "drop", "s": "skip"}[key]))
-        press(page, key)
-    return done
 
 
 def test_a_review_by_keyboard_is_stored_undone_and_goes_into_the_selection(browser, served):
@@ -259,23 +202,6 @@ def test_it_can_be_read_on_a_phone_and_in_either_theme(browser, served, theme):
         eventually(
             lambda selector=selector: contrast(page, selector) >= 4.5
         )  # it is drawn anew when more of the pair has come
-
-
-def contrast(page, selector: str) -> float:
-    """Contrast of a text on the page's background [WCAG 2.1, contrast ratio]."""
-    colours = page.locator(selector).first.evaluate(
-        """e => {
-             const paint = (colour, below) => { const c = document.createElement('canvas').getContext('2d');
-               c.fillStyle = below; c.fillRect(0, 0, 1, 1); c.fillStyle = colour; c.fillRect(0, 0, 1, 1); return [...c.getImageData(0, 0, 1, 1).data]; };
-             const app = document.querySelector('[data-testid=stApp]'), ground = getComputedStyle(app).backgroundColor;
-             return [paint(getComputedStyle(e).color, ground), paint(ground, '#fff')];
-           }"""
-    )
-    light = []
-    for rgb in colours:
-        linear = [v / 3294.6 if v <= 10 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in rgb[:3]]
-        light.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
-    return (max(light) + 0.05) / (min(light) + 0.05)
 
 
 def test_it_listens_on_this_machine_alone(served):
