@@ -58,8 +58,9 @@ function isTyping(event) {
 
 const percent = (share) => (share >= 0.0995 ? (100 * share).toFixed(0) : (100 * share).toFixed(1)) + " %";
 
-// Take the keys back from a field of the page in which something was chosen, so that they decide again.
-function takeKeys() {
+// Take the keys back from a field of the page in which something was chosen, so that they decide again; not from one in which somebody types
+// what is not chosen yet. order: what is chosen, as the page names it.
+function takeKeys(order) {
   const field = document.activeElement;
-  if (field && field.matches("input, [role=combobox]")) field.blur();
+  if (field && field.matches("input, [role=combobox]") && (field.matches("[role=combobox]") || order.includes("|" + field.value))) field.blur();
 }

@@ -45,7 +45,7 @@ class Queue {
     }
     this.outbox.confirm(data.confirmed);
     if (data.order !== this.order) { // another reason or order was chosen
-      if (this.order !== undefined) takeKeys();
+      if (this.order !== undefined) takeKeys(data.order);
       this.order = data.order;
       this.trail = this.trail.slice(0, this.here + 1).filter((id) => this.decided.has(id));
       this.here = this.trail.length;

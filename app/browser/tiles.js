@@ -49,7 +49,7 @@ class Tiles {
     this.outbox.confirm(data.confirmed);
     this.wait();
     if (this.order !== data.order) { // another reason, order or text was chosen, or the page was loaded again
-      if (this.order !== undefined) takeKeys();
+      if (this.order !== undefined) takeKeys(data.order);
       this.order = data.order;
       this.page = stored("page " + this.name + data.order, 0);
       this.sheets.clear();

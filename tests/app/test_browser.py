@@ -88,6 +88,33 @@ def test_a_click_survives_kill_9_and_a_reload_goes_on(browser, served):
     assert shown(page) != first
 
 
+def test_killed_right_after_a_click_it_goes_on_without_a_reload(browser, served):
+    page = at(browser, served)
+    pairs = [shown(page), press(page, "ArrowRight"), press(page, "ArrowLeft")]
+    eventually(lambda: page.locator(".queue .evidence img").count() == 1)
+    page.keyboard.press("d")
+    served.kill()  # before or after it heard of it
+    pairs[2] = shown(page)
+    page.keyboard.press("k")  # of the next pair, which is here already
+    served.start()
+    eventually(lambda: served.decisions() == [(pairs[0], "drop", "anna"), (pairs[2], "keep", "anna")], 60)
+    press(page, "s")
+    eventually(lambda: len(served.decisions()) == 3)
+
+
+def test_a_reload_goes_on_where_it_was(browser, served):
+    page = at(browser, served)
+    done = [pair for pair, _ in decide(page, "kds")]
+    at_work = shown(page)
+    eventually(lambda: len(served.decisions()) == 3)
+    page.reload()
+    assert shown(page) == at_work not in done
+    page.locator(".queue .count").filter(has_text="2 decided by anna").wait_for()
+    page.keyboard.press("u")  # also what was decided before the reload
+    eventually(lambda: shown(page) == done[-1])
+    eventually(lambda: served.decisions()[-1] == (done[-1], "undo", "anna"))
+
+
 def test_a_locked_database_says_so_and_loses_nothing(browser, served):
     page = at(browser, served)
     pairs = [shown(page), press(page, "k")]
@@ -102,12 +129,21 @@ def test_a_locked_database_says_so_and_loses_nothing(browser, served):
     page.locator(".queue .message").filter(has_text="waits in this browser").wait_for(state="hidden")
 
 
-def test_a_page_of_the_grid_is_dropped(browser, served):
+def test_a_page_of_the_grid_is_dropped_and_the_selection_built_without_it(browser, served):
     page = at(browser, served, page="grid")
     page.locator(".tile").first.wait_for()
     ids = {tile.get_attribute("data-id") for tile in page.locator(".tile").all()}
     page.keyboard.press("Shift+D")
     eventually(lambda: {pair for pair, verdict, _ in served.decisions() if verdict == "drop"} == ids)
+    page.get_by_role("link", name="Overview").click()
+    page.get_by_role("button", name="Build Selection II").click()
+    rejected = served.work.parent / "out" / "selection2.rejected.csv"
+    eventually(rejected.exists, 60)
+    rows = pd.read_csv(rejected, dtype=str)
+    first = rows.drop_duplicates("pair_id").set_index("pair_id")
+    by_person = set(first.index[first["by"] == "person"])
+    unreadable = set(first.index[first["reason"] == "unreadable"])
+    assert by_person == ids - unreadable and (first.loc[sorted(by_person), "reason"] == "person").all()
 
 
 def test_a_threshold_is_moved_and_the_selection_built_with_it(browser, served):
@@ -133,6 +169,8 @@ def test_names_and_notes_stay_text(browser, tmp_path):
     for folder, ending in (("images", "jpg"), ("labels", "png")):
         for file in sorted((data / folder).iterdir())[:8]:
             file.rename(file.with_name(f"{HOSTILE}{file.stem}.{ending}"))
+    names = json.loads((data / "classes.json").read_text())
+    (data / "classes.json").write_text(json.dumps({number: HOSTILE + name for number, name in names.items()}))
     run = stages.Run(workers=1, quiet=True)
     work = stages.index(run, tmp_path / "work", data)
     stages.build_selection(run, work, tmp_path / "out", Settings(2), judge="none")
@@ -152,6 +190,7 @@ def test_names_and_notes_stay_text(browser, tmp_path):
         page.get_by_label("Containing").press("Enter")
         eventually(lambda: page.evaluate("document.activeElement.tagName") == "BODY")  # the keys decide again
         assert shown(page).startswith(HOSTILE)
+        assert page.locator(".queue .legend li").first.inner_text().startswith(HOSTILE)
         page.keyboard.press("n")
         page.keyboard.type(HOSTILE)
         page.keyboard.press("Enter")
@@ -167,24 +206,31 @@ def test_names_and_notes_stay_text(browser, tmp_path):
         served.kill()
 
 
-def test_photos_that_are_gone_or_broken_say_so_in_their_place(browser, tmp_path, demo_set):
+def test_photos_that_go_away_under_the_app_say_so_in_their_place(browser, tmp_path, demo_set):
     data = shutil.copytree(demo_set, tmp_path / "data")
     run = stages.Run(workers=1, quiet=True)
     work = stages.index(run, tmp_path / "work", data)
     stages.build_selection(run, work, tmp_path / "out", Settings(2), judge="none")
-    for i, file in enumerate(sorted((data / "images").iterdir())):
-        if i % 2:
-            file.unlink()
-        else:
-            file.write_bytes(file.read_bytes()[:300])
     (tmp_path / "cwd").mkdir()
     served = Served(tmp_path / "work", tmp_path / "cwd")
     try:
-        page = at(browser, served)
-        page.locator(".queue .unseen, .queue .evidence.error").filter(has_text="photo").first.wait_for()
+        shown(at(browser, served))
+        for i, file in enumerate(sorted((data / "images").iterdir())):
+            if i % 2:
+                file.unlink()
+            else:
+                file.write_bytes(file.read_bytes()[:300])
+        page, seen = at(browser, served, "ben"), set()  # whose pairs nobody has looked at yet
+        shown(page)
+        for _ in range(6):
+            page.locator(".queue .unseen").filter(has_text="cannot be shown").wait_for()
+            seen.add("file does not exist" in page.locator(".queue .unseen").inner_text())
+            page.locator(".queue .keep").and_(page.locator(":disabled")).wait_for()  # it can be dropped or skipped
+            press(page, "s")
+        assert seen == {True, False}  # gone, and cut off
         data.rename(tmp_path / "moved")
-        page.goto(f"{served.url}/?reviewer=ben")
-        page.locator("text=/moved|does not exist/").first.wait_for()
+        page.reload()
+        page.locator("text=/is gone: moved, renamed/").first.wait_for()
         assert "Traceback" not in page.content()
     finally:
         served.kill()
