@@ -157,7 +157,7 @@ class Tiles {
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();
-    act();
+    if (!event.repeat || /^(Arrow|Page)/.test(event.key)) act(); // a key that is held decides once
   }
 
   acts(event) { return {}; } // key -> what it does on this kind of page

@@ -65,6 +65,55 @@ def test_pairs_that_were_passed_by_come_again(browser, served):
     assert served.decisions() == []
 
 
+def test_undo_takes_back_what_was_said_last_wherever_that_was(browser, served):
+    page = at(browser, served)
+    first, second, third = (pair for pair, _ in decide(page, "ddd"))
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    eventually(lambda: shown(page) == first)
+    page.keyboard.press("k")
+    eventually(lambda: shown(page) == second)
+    page.keyboard.press("s")  # is decided: there is nothing to skip
+    eventually(lambda: shown(page) == third)
+    page.keyboard.press("u")
+    eventually(lambda: shown(page) == first)
+    assert page.locator(".queue .state").inner_text() == "you drop it"
+    said = [(first, "drop"), (second, "drop"), (third, "drop"), (first, "keep"), (first, "undo")]
+    eventually(lambda: served.decisions("pair_id, verdict") == said)
+
+
+def test_a_key_that_is_held_decides_once(browser, served):
+    page = at(browser, served)
+    pair = shown(page)
+    for _ in range(5):
+        page.keyboard.down("k")  # the second and later ones are repeats
+    page.keyboard.up("k")
+    page.wait_for_timeout(1500)
+    assert served.decisions() == [(pair, "keep", "anna")]
+
+
+def test_two_tabs_keep_each_others_clicks(browser, served):
+    context = browser.new_context(viewport=DESKTOP)
+    one, two = context.new_page(), context.new_page()
+    for page in (one, two):
+        page.goto(f"{served.url}/?reviewer=anna")
+        shown(page)
+    served.kill()
+    pair = shown(one)
+    one.keyboard.press("d")
+    eventually(lambda: shown(one) != pair)
+    two.keyboard.press("ArrowRight")
+    eventually(lambda: shown(two) != pair)
+    other = shown(two)
+    two.keyboard.press("d")
+    one.close()
+    two.close()
+    served.start()
+    page = context.new_page()
+    page.goto(f"{served.url}/?reviewer=anna")
+    eventually(lambda: set(served.decisions()) == {(pair, "drop", "anna"), (other, "drop", "anna")}, 40)
+
+
 def test_a_second_reviewer_gets_other_pairs(browser, served):
     anna, ben = at(browser, served, "anna"), at(browser, served, "ben")
     hers, his = [shown(anna)], [shown(ben)]
