@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 import pytest
 from command import ROOT
-from served import PHONE, Served, at, contrast, decide, eventually, press, shown
+from served import DESKTOP, PHONE, Served, at, contrast, decide, eventually, press, shown
 
 from curation import stages
 from curation.demo.dataset import write_demo
