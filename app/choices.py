@@ -33,7 +33,7 @@ TABLE = sa.Table(
     sa.Column("time", UtcTime, nullable=False),
     sa.Column("undoes", sa.Text),
     sa.Index("choices_in_order", "data_set", "id"),
-    sqlite_autoincrement=True,  # an id is never given twice, so "all after this one" misses none
+    sqlite_autoincrement=True,  # an id is never given twice; that "all after this one" misses none is Database.append's part
 )
 
 
@@ -73,8 +73,7 @@ class Choices:
         """Store choices, all of them or none; when this returns they are on the disk. One that is stored already is passed over."""
         rows = [self._row(choice) for choice in choices]
         if rows:
-            insert = self.database.insert(TABLE).on_conflict_do_nothing(index_elements=["uuid"])
-            self.database.writing(lambda connection: connection.execute(insert, rows) and None)
+            self.database.writing(lambda connection: self.database.append(connection, TABLE, self.data_set, rows))
 
     def all(self, after: int = 0) -> Iterator[Choice]:
         """All choices in order, or those stored after the one with this id; read piece by piece."""

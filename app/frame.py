@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 
@@ -45,7 +46,7 @@ def opened_work() -> Opened:
         must_be_there(opened.work)
         return opened
     except (TableError, WorkspaceError, DecisionsError, OSError) as error:
-        st.error(str(error), icon="⚠")
+        show_error(error)
         st.stop()
 
 
@@ -63,8 +64,19 @@ def _watch(making: demo.Making) -> None:
             time.sleep(0.2)
     place.empty()
     if failed := making.failed():
-        st.error(f"The demo data set could not be made. {failed} Reload the page to try again.", icon="⚠")
+        show_error(f"The demo data set could not be made. {failed} Reload the page to try again.")
         st.stop()
+
+
+def show_error(told: object) -> None:
+    """A message, in which names of files and cells of tables may stand."""
+    st.error(plain(str(told)), icon="⚠")
+
+
+def plain(text: str) -> str:
+    """A text for where Streamlit reads Markdown (messages, captions, labels): in it a picture's address, for one, would be fetched by the
+    browser of everybody who looks on."""
+    return re.sub(r"([^\w\s])", r"\\\1", text, flags=re.ASCII)
 
 
 def reviewer_name() -> str:

@@ -33,6 +33,7 @@ WAIT = 8.0  # seconds for the label map to be shown; for later ones PATIENT
 PATIENT = 0.4
 MOST_HELD = 48  # items
 UUID = re.compile(r"[0-9A-Za-z-]{8,64}")
+ANEW = "{}: the picture that you chose was drawn anew or is gone since, so the choice is not stored. Go back to it and choose again."
 NOTHING = "Nothing is left to choose here. The mixed folder can be written below."
 
 
@@ -49,6 +50,13 @@ class Lineup:
         self._confirmed: OrderedDict[str, None] = OrderedDict()
         self._items: OrderedDict[str, Future] = OrderedDict()
         self._mine: list[str] = []
+        self._sent: set[str] = (
+            set()
+        )  # stems whose items this browser got from here, so not of folders as they were before
+        self._refused: dict[
+            str, str
+        ] = {}  # uuid -> stem of a choice that is not stored, until the browser has the new pictures
+        self._message: str | None = None  # of the last choices that were refused
         self._leased_at = float("-inf")
 
     def answer(self, said: dict[str, Any] | None) -> dict[str, Any]:
@@ -63,6 +71,9 @@ class Lineup:
         shown = [at] if isinstance(at, str) and at in self.comparison.known and at not in self._mine else []
         have = said.get("have")
         have = {stem for stem in have if isinstance(stem, str)} if isinstance(have, list) else set()
+        wanted = dict.fromkeys((*shown, *self._refused.values(), *self._mine))
+        items = self._ready([stem for stem in wanted if stem not in have & self._sent])
+        self._sent.update(items)
         last = self.tally.last_of(self.reviewer)
         closed = self.tally.closed(self.reviewer)
         return {
@@ -71,14 +82,14 @@ class Lineup:
             "reviewer": self.reviewer,
             "confirmed": list(self._confirmed),
             "queue": self._mine,
-            "items": self._ready([stem for stem in (*shown, *self._mine) if stem not in have]),
+            "items": items,
             "total": len(self.comparison.stems),
             "left": len(self.comparison.known - closed),
             "mine": self.tally.chosen_by(self.reviewer),
             "wins": [vars(wins) for wins in self.tally.wins(folder.name for folder in self.comparison.folders)],
             "undo": last and {"uuid": last.uuid, "stem": last.stem},
             "notes": list(self.comparison.notes),
-            "message": message and f"{message} {WAITS}",
+            "message": f"{message} {WAITS}" if message else self._message,
             "nothing": NOTHING,
         }
 
@@ -87,6 +98,10 @@ class Lineup:
         clicks = clicks if isinstance(clicks, list) else []
         sent = [c for c in clicks if isinstance(c, dict) and isinstance(c.get("uuid"), str)]
         new = [c for c in sent if c["uuid"] not in self._confirmed]
+        self._sent -= {self._refused.get(c["uuid"], "") for c in sent}  # it has not heard of the refusal yet
+        self._refused = {uuid: stem for uuid, stem in self._refused.items() if stem not in self._sent}
+        if new:
+            self._message = None
         choices = [choice for choice in map(self._choice, new) if choice]
         try:
             self.tally.choices.add(choices)
@@ -105,16 +120,22 @@ class Lineup:
             when = datetime.fromisoformat(click["time"].replace("Z", "+00:00")).astimezone(timezone.utc)
             if not UUID.fullmatch(uuid) or stem not in self.comparison.known:
                 return None
+            when = min(when, datetime.now(timezone.utc))  # a clock that is ahead would outvote what is said later
             made = Choice(stem, self.reviewer, among=self.comparison.among(stem), time=when, uuid=uuid)
             if act == "skip":
                 return made
             if act == "undo":
                 return replace(made, undoes=click["undoes"]) if UUID.fullmatch(click["undoes"]) else None
             if act == "choose":
-                for number, file in self.comparison.pictures(stem):
-                    if number == click["folder"] and self._digest(number, file) == click["picture"]:
-                        name = self.comparison.folders[number].name
+                files = [file for number, file in self.comparison.pictures(stem) if number == click["folder"]]
+                for file in files:
+                    if self._digest(click["folder"], file) == click["picture"]:
+                        name = self.comparison.folders[click["folder"]].name
                         return replace(made, chosen=name, file=file, sha256=click["picture"])
+                if files and isinstance(click["picture"], str):
+                    self._refused[uuid], self._message = stem, ANEW.format(stem)
+                    self._items.pop(stem, None)
+                    self._sent.discard(stem)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             pass
         return None

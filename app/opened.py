@@ -35,6 +35,7 @@ class Asked:
     compare: tuple[Place, ...]
     demo: bool
     labels: Place | None = None  # the label maps of the folders to compare
+    folders_from_page: bool = False  # whoever reaches the page may name folders of this machine
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,17 @@ def arguments(words: list[str]) -> Asked:
         type=place,
         help="the folder of the label maps they were drawn from, where the pair table lacks them",
     )
+    parser.add_argument(
+        "--folders-from-page",
+        action="store_true",
+        help="let everybody who reaches the page Compare outputs name folders of this machine, to read and to make",
+    )
     said = parser.parse_args(words)
     is_demo = said.work is None
     out = said.out or (demo.OUT if is_demo else MANIFESTS)
     work = demo.WORK if is_demo else said.work
-    return Asked(work, said.database, said.data_set, out, tuple(said.compare), is_demo, said.labels)
+    compared = tuple(said.compare)
+    return Asked(work, said.database, said.data_set, out, compared, is_demo, said.labels, said.folders_from_page)
 
 
 def open_work(asked: Asked) -> Opened:

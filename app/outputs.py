@@ -135,7 +135,10 @@ def local(named: Place | str) -> Path:
         raise OutputsError(f"{named}: only folders on the machine of this app can be compared.")
     if not _is_text(str(named)):
         raise OutputsError(f"{str(named)!r} has characters that are no text. Rename it.")
-    return Path(named).expanduser()
+    try:
+        return Path(named).expanduser()
+    except RuntimeError:  # ~somebody
+        raise OutputsError(f"{named}: nobody of this name has a home on the machine of this app.") from None
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:

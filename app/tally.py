@@ -60,12 +60,14 @@ class Tally:
             if not at_once and time.monotonic() - self._read_at < FRESH:
                 return
             changed = set()
-            for choice in self.choices.all(self._last_id):
-                self._last_id = choice.id
-                self._of[choice.stem].append(choice)
-                changed.add(choice.stem)
-            for stem in changed:
-                self._take(stem)
+            try:
+                for choice in self.choices.all(self._last_id):
+                    self._last_id = choice.id
+                    self._of[choice.stem].append(choice)
+                    changed.add(choice.stem)
+            finally:  # also of what was read before the database went away
+                for stem in changed:
+                    self._take(stem)
             self._read_at = time.monotonic()
 
     def _take(self, stem: str) -> None:

@@ -7,6 +7,7 @@ reading leaves no trace.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import sqlite3
@@ -102,6 +103,16 @@ class Database:
                 return work(connection)
 
         return self._retried(write, "Nothing of it was stored; the same can be tried again.")
+
+    def append(self, connection: sa.Connection, table: sa.Table, data_set: str, rows: list[dict[str, Any]]) -> None:
+        """Insert rows of one data set within `writing`; one whose uuid is stored already is passed over. Whoever has seen an id of this
+        data set has seen, or finds now, all that are lower: ids come from a counter before the commit, so on a server the next one who
+        appends waits for the end of this transaction. An SQLite file has one writer at a time anyhow."""
+        if not self.is_sqlite:
+            key = hashlib.blake2b(f"{table.name} {data_set}".encode(), digest_size=8).digest()
+            key = sa.literal(int.from_bytes(key, "big", signed=True), sa.BigInteger)
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+        connection.execute(self.insert(table).on_conflict_do_nothing(index_elements=["uuid"]), rows)
 
     def insert(self, table: sa.Table) -> Any:
         """An INSERT that knows ON CONFLICT, in the words of this database."""

@@ -51,8 +51,9 @@ def write_decisions(path: Place, decisions: Iterable[Decision]) -> int:
 def read_decisions_into(decisions: Decisions, file: Place, pair_ids: Iterable[str]) -> Imported:
     """Store the rows of a file that have a verdict and a pair among `pair_ids`; none twice, also when the file is read again.
 
-    A row without a time counts as said now, one without a reviewer as said by a reviewer without a name. Raises ReviewError, with the row,
-    for a file that is not as it must be (then nothing is stored), and DecisionsError.
+    A row without a time counts as said now, and so does one with a time to come, which would outvote what is said after it; one without
+    a reviewer as said by a reviewer without a name. Raises ReviewError, with the row, for a file that is not as it must be (then nothing
+    is stored), and DecisionsError.
     """
     rows = read_rows(file)
     found, unknown = find_pairs([row["pair_id"] for row in rows], pair_ids)
@@ -71,8 +72,10 @@ def read_decisions_into(decisions: Decisions, file: Place, pair_ids: Iterable[st
         if seen[key] <= there[key] or uuid in uuids:
             continue
         said = (pair_id, row["verdict"], row["reviewer"], row["reason"], row["note"])
-        new.append(Decision(*said, time=row["when"] or now, uuid=uuid))
-    decisions.add(new)
+        when = row["when"] or now
+        new.append((when, Decision(*said, time=min(when, now), uuid=uuid)))
+    new.sort(key=lambda one: one[0])  # of those that count as said now, the last one by its own time is stored last
+    decisions.add([decision for _, decision in new])
     return Imported(len(new), sum(seen.values()) - len(new), unknown)
 
 

@@ -55,7 +55,7 @@ TABLE = sa.Table(
     sa.Index("decisions_of_pair", "data_set", "pair_id"),
     sa.Index("decisions_of_reviewer", "data_set", "reviewer", "id"),
     sa.Index("decisions_undone", "data_set", "undoes"),
-    sqlite_autoincrement=True,  # an id is never given twice, so "all after this one" misses none
+    sqlite_autoincrement=True,  # an id is never given twice; that "all after this one" misses none is Database.append's part
 )
 FIELDS = [TABLE.c[name] for name in Decision.__dataclass_fields__]
 
@@ -93,8 +93,7 @@ class Decisions:
                 raise DecisionsError(f"A decision about {decision.pair_id}: {unknown_reason(decision.reason)}")
         rows = [self._row(decision) for decision in decisions]
         if rows:
-            insert = self.database.insert(TABLE).on_conflict_do_nothing(index_elements=["uuid"])
-            self.database.writing(lambda connection: connection.execute(insert, rows) and None)
+            self.database.writing(lambda connection: self.database.append(connection, TABLE, self.data_set, rows))
 
     def of_pair(self, pair_id: str) -> list[Decision]:
         """Everything said about one pair, undone or not, in order."""

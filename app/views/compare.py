@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
 from app.browser import renderer
 from app.choices import Choices
-from app.frame import asked, opened_work, reviewer_name
+from app.frame import asked, opened_work, reviewer_name, show_error
 from app.lineup import Lineup
 from app.mixed import write_mixed
 from app.opened import Opened
@@ -21,8 +20,9 @@ from curation.verdicts import DecisionsError
 
 COMPARE = renderer("compare")
 KEY = "compare"
-HERE_ONLY = ("127.0.0.1", "localhost", "::1")  # addresses at which nobody else can type a folder of this machine
-HOW = """Name the folders in the side bar, or with `--compare FOLDER FOLDER ...` where the app is started.
+PLAIN = re.compile(r"[^.~/\\\0][^/\\\0]*")  # a name within the directory where the app runs
+HOW = """Name the folders where the app is started: `streamlit run app/review.py -- --compare FOLDER FOLDER ...`; with `--folders-from-page`
+also in the side bar.
 
 `generate --checkpoint runs/NAME --labels LABELS --out runs/NAME/pictures` draws the pictures of a run; then `runs/NAME` stands for them."""
 
@@ -38,7 +38,7 @@ def main() -> None:
         stamps = tuple(pictures_of(local(folder)).stat().st_mtime_ns for folder in folders)
         pictures, tally = _opened(folders, labels, stamps, opened.table.key, opened)
     except (OutputsError, OSError) as error:
-        st.error(_plain(str(error)), icon="⚠")
+        show_error(error)
         return
     lineup = st.session_state.get("lineup")
     wanted = (pictures, tally, reviewer, blind)
@@ -49,11 +49,12 @@ def main() -> None:
 
 
 def _named() -> tuple[tuple[str, ...], str | None, bool]:
-    """The folders, that of the label maps, and whether names are hidden."""
+    """The folders, that of the label maps, and whether names are hidden. Typed on the page only where the command line allows it: that the
+    app listens on this machine alone does not tell where a browser is, which may come through a tunnel or a proxy."""
     said, kept = asked(), st.session_state.setdefault("compared", {})
     folders, labels = "\n".join(map(str, said.compare)), str(said.labels or "")
     with st.sidebar:
-        if _is_local():
+        if said.folders_from_page:
             folders = kept["folders"] = st.text_area(
                 "Folders of pictures, one a line", kept.get("folders", folders), placeholder="runs/tsit-small-001"
             )
@@ -64,15 +65,6 @@ def _named() -> tuple[tuple[str, ...], str | None, bool]:
             "Blind", kept.get("blind", False), help="Names are hidden, and the pictures of each label map shuffled."
         )
     return tuple(line.strip() for line in folders.splitlines() if line.strip()), labels.strip() or None, blind
-
-
-def _plain(text: str) -> str:
-    """A text, in which file names stand, for where Streamlit would read Markdown."""
-    return re.sub(r"([^\w\s])", r"\\\1", text, flags=re.ASCII)
-
-
-def _is_local() -> bool:
-    return st.get_option("server.address") in HERE_ONLY
 
 
 @st.cache_resource(show_spinner="Looking through the folders ...", max_entries=4)
@@ -104,7 +96,7 @@ def _mixed(pictures: OutputPictures, tally: Tally) -> None:
             default = st.selectbox(
                 "Without a choice, take", numbers, format_func=lambda number: comparison.folders[number].name
             )
-            name = st.text_input("New folder", "mixed", help="A path on the machine of the app.")
+            name = st.text_input("New folder", "mixed", help="Made in the directory where the app runs.")
             wanted = st.form_submit_button("Write")
         if wanted and name.strip():
             _write(name.strip(), pictures, tally, default)
@@ -113,8 +105,10 @@ def _mixed(pictures: OutputPictures, tally: Tally) -> None:
 def _write(name: str, pictures: OutputPictures, tally: Tally, default: int) -> None:
     bar = st.progress(0.0)
     try:
-        if not _is_local() and Path(name).name != name:
-            raise OutputsError("The new folder is made where the app runs: give a name without a path.")
+        if not asked().folders_from_page and not PLAIN.fullmatch(name):
+            raise OutputsError(
+                "The new folder is made where the app runs: give a name without a path, that begins with no . or ~."
+            )
         tally.refresh(at_once=True)
         mixed = write_mixed(
             local(name),
@@ -124,7 +118,7 @@ def _write(name: str, pictures: OutputPictures, tally: Tally, default: int) -> N
             lambda done, total: bar.progress(done / total, f"{done:,} of {total:,}"),
         )
     except (OutputsError, DecisionsError) as error:
-        st.error(_plain(str(error)), icon="⚠")
+        show_error(error)
         return
     finally:
         bar.empty()

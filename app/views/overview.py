@@ -14,7 +14,7 @@ from app.board import board_in
 from app.browser import renderer
 from app.building import Building
 from app.counts import counts_of, masks_of
-from app.frame import opened_work, reviewer_name
+from app.frame import opened_work, reviewer_name, show_error
 from app.opened import Opened
 from curation.reviews import ReviewError
 from curation.verdicts import DecisionsError
@@ -29,7 +29,7 @@ def main() -> None:
         opened.known.refresh(at_once=True)
         counted = opened.decisions.counts()
     except DecisionsError as error:
-        st.error(str(error), icon="⚠")
+        show_error(error)
         st.stop()
     left, right = st.columns(2, gap="medium")
     with left:
@@ -84,7 +84,7 @@ def _build(opened: Opened) -> None:
         st.rerun()
     st.caption(f"By {_which(board.moved)} and what people decided.")
     if building and building.error:
-        st.error(building.error, icon="⚠")
+        show_error(building.error)
     elif building:
         _show("built", progress.built_shown(building))
         st.code(str(building.manifest.absolute()), language=None, wrap_lines=True)
@@ -102,7 +102,7 @@ def _balance(opened: Opened, wanted: np.ndarray, unwanted: np.ndarray) -> None:
     if not balance.wait(0.3):
         st.fragment(_counting, run_every=0.7)(balance)
     elif balance.error:
-        st.error(balance.error, icon="⚠")
+        show_error(balance.error)
     else:
         readable = opened.table.error.is_null().to_numpy(zero_copy_only=False)
         shares = balance.shares((opened.table.kept & ~unwanted | wanted) & readable)
@@ -132,7 +132,7 @@ def _exchange(opened: Opened) -> None:
             st.session_state["imported"] = exchange.from_csv(opened, file.name, file.getvalue())
             st.rerun()
         except (ReviewError, DecisionsError) as error:
-            st.error(str(error), icon="⚠")
+            show_error(error)
     done = st.session_state.pop("imported", None)
     if done:
         unknown = f"; {len(done.unknown):,} pairs are not in this data set" if done.unknown else ""

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.board import Board, board_in
 from app.browser import renderer
-from app.frame import opened_work, reviewer_name
+from app.frame import opened_work, plain, reviewer_name, show_error
 from curation.rules import RuleError
 from curation.thresholds import text_with_thresholds, write_thresholds
 
@@ -48,7 +48,7 @@ def _buttons(board: Board) -> None:
         try:
             if st.button("Save as thresholds.toml", key="save", icon=":material/save:"):
                 write_thresholds(FILE, chosen, notes)
-                st.toast(f"Saved: {FILE.absolute()}")
+                st.toast(plain(f"Saved: {FILE.absolute()}"))
             text = text_with_thresholds(FILE, chosen, notes)
             st.download_button(
                 "Download",
@@ -60,7 +60,7 @@ def _buttons(board: Board) -> None:
                 on_click="ignore",
             )
         except (RuleError, OSError) as error:
-            st.error(str(error), icon="⚠")
+            show_error(error)
         st.button(
             "Back to the last selection",
             key="back",

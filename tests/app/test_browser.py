@@ -178,6 +178,18 @@ def test_a_locked_database_says_so_and_loses_nothing(browser, served):
     page.locator(".queue .message").filter(has_text="waits in this browser").wait_for(state="hidden")
 
 
+def test_a_message_with_an_address_in_it_makes_no_browser_ask_there(browser, served, tmp_path):
+    named = "![x](http://elsewhere.invalid/x.png)"
+    (tmp_path / f"{named.replace('/', '')}.csv").write_text(f"pair_id,reason,verdict\n0003,{named},keep\n")
+    page, asked = at(browser, served, page="overview"), set()
+    page.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
+    page.locator("input[type=file]").set_input_files(tmp_path / f"{named.replace('/', '')}.csv")
+    page.get_by_role("button", name="Store these decisions").click()
+    page.get_by_text(f'no reason "{named}"').wait_for()
+    page.wait_for_timeout(500)
+    assert asked - {None, ""} == {"127.0.0.1"} and page.locator("[data-testid=stAlert] img").count() == 0
+
+
 def test_a_page_of_the_grid_is_dropped_and_the_selection_built_without_it(browser, served):
     page = at(browser, served, page="grid")
     page.locator(".tile").first.wait_for()

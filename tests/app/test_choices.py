@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from threading import Event
 
 import pytest
+import sqlalchemy as sa
 
 from app.choices import Choice, Choices
 from curation.database import Database
@@ -65,6 +68,31 @@ def test_decisions_are_read_where_there_are_no_choices_yet_and_the_other_way_rou
     assert [c.stem for c in choices.all()] == ["x"] and [d.pair_id for d in fresh.all()] == ["p"]
     for one in (decisions, choices, fresh):
         one.close()
+
+
+def test_who_reads_on_misses_no_choice_that_was_begun_earlier_and_stored_later(database):
+    slow, fast = (Choices(Database(database), "landscapes", "x") for _ in "ab")
+    slow.add([Choice("0", "anna")])  # makes the tables
+    begun, go_on = Event(), Event()
+
+    def held(connection):  # before the commit
+        begun.set()
+        go_on.wait(30)
+
+    sa.event.listen(slow.database.engine, "commit", held)
+    with ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(slow.add, [Choice("1", "anna")])]
+        assert begun.wait(30)
+        writers.append(pool.submit(fast.add, [Choice("2", "ben")]))
+        time.sleep(0.5)
+        seen = list(fast.all())
+        go_on.set()
+        for writer in writers:
+            writer.result(30)
+    seen += fast.all(after=seen[-1].id)
+    assert [c.stem for c in seen] == ["0", "1", "2"]
+    slow.close()
+    fast.close()
 
 
 def test_twenty_writers_at_once_lose_nothing(database):

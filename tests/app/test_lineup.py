@@ -42,6 +42,14 @@ def chosen(n, said, stem, place=0):
     return click(n, stem=stem, folder=picture["folder"], picture=picture["picture"])
 
 
+def all_items(lineup):
+    """The stems of a queue, once a browser has all their items."""
+    have = []
+    while len(have) < AHEAD:
+        have += lineup.answer({"have": have})["items"]
+    return have
+
+
 def test_a_choice_is_stored_confirmed_and_the_next_ones_come(lineup):
     anna = lineup()
     said = anna.answer(None)
@@ -79,6 +87,14 @@ def test_a_skip_is_for_oneself(lineup):
     assert ben.answer(None)["left"] == 20
 
 
+def test_a_clock_that_is_ahead_outvotes_nobody(lineup):
+    anna, ben = lineup("anna"), lineup("ben")
+    said = anna.answer(None)
+    anna.answer({"outbox": [chosen(1, said, "0000") | {"time": "2999-01-01T00:00:00Z"}]})
+    ben.answer({"outbox": [chosen(2, said, "0000", 1) | {"time": "2999-01-01T00:00:00Z"}]})
+    assert anna.tally.best("0000").chosen == "second" and anna.tally.best("0000").time.year < 2999
+
+
 def test_two_reviewers_never_get_the_same_label_map(lineup):
     anna, ben = lineup("anna"), lineup("ben")
     queues = anna.answer(None)["queue"], ben.answer(None)["queue"]
@@ -108,7 +124,7 @@ def test_what_a_browser_may_not_say_is_confirmed_and_not_stored(lineup, tmp_path
         {"uuid": "w0000014"},
     ]
     said = anna.answer({"outbox": [*wrong, 7, None, {"uuid": 7}], "have": 7, "at": ["x"]})
-    assert said["confirmed"] == [click["uuid"] for click in wrong] and said["message"] is None
+    assert said["confirmed"] == [click["uuid"] for click in wrong]
     assert list(anna.tally.choices.all()) == []
     for nonsense in ("nothing", 7, [], {"outbox": "x", "at": "nowhere", "have": {"a": 1}}):
         assert anna.answer(nonsense)["left"] == 20
@@ -118,8 +134,25 @@ def test_a_picture_that_was_drawn_anew_is_not_the_one_that_was_chosen(lineup, tm
     anna = lineup()
     one = chosen(1, anna.answer(None), "0000")
     draw(tmp_path / "models" / "first", "0000.png", level=9)
-    anna.answer({"outbox": [one]})
-    assert list(anna.tally.choices.all()) == []
+    have = all_items(anna)
+    said = anna.answer({"outbox": [one], "have": have, "at": "0001"})
+    assert list(anna.tally.choices.all()) == [] and said["confirmed"] == [one["uuid"]]
+    assert said["message"].startswith("0000: the picture that you chose was drawn anew") and said["left"] == 20
+    again = anna.answer({"outbox": [one], "have": have, "at": "0001"})  # the answer did not arrive
+    assert list(said["items"]) == list(again["items"]) == ["0000"] and again["message"] == said["message"]
+    new = chosen(2, said, "0000")
+    assert new["picture"] != one["picture"]
+    said = anna.answer({"outbox": [new], "have": have, "at": "0001"})
+    assert said["message"] is None and "0000" not in said["items"]
+    assert [choice.sha256 for choice in anna.tally.choices.all()] == [new["picture"]]
+
+
+def test_a_lineup_of_folders_as_they_are_now_sends_what_a_browser_has_of_before(lineup):
+    have = all_items(lineup())
+    anna = lineup()
+    said = anna.answer({"have": have, "at": have[0]})
+    assert have[0] in said["items"]
+    assert have[0] not in anna.answer({"have": have, "at": have[0]})["items"]
 
 
 def test_blind_hides_names_and_shuffles_the_same_way_each_time(lineup):

@@ -9,7 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.board import Choice
 from curation.manifest import read_manifest
+from curation.rules import RuleError
 from curation.thresholds import read_thresholds
+from curation.verdicts import DecisionsError
 from curation.workspace import one_at_a_time
 
 REVIEW = Path(__file__).parents[2] / "app"
@@ -49,6 +51,20 @@ def test_a_file_that_cannot_be_changed_is_a_message(page):
     app.run()
     assert not app.exception and "cannot be changed line by line" in app.error[0].value
     assert Path("thresholds.toml").read_text() == "thresholds = {}\n"
+
+
+@pytest.mark.parametrize("name", ["thresholds", "overview"])
+def test_what_stands_in_an_error_is_no_markup(page, name, monkeypatch):
+    app = page(name)
+    at = {"thresholds": "curation.thresholds.text_with_thresholds", "overview": "app.known.Known.refresh"}[name]
+    error = {"thresholds": RuleError, "overview": DecisionsError}[name]("![x](http://h/x.png) <b> $a$ :red[b]")
+
+    def fail(*args, **options):
+        raise error
+
+    monkeypatch.setattr(at, fail)
+    app.run()
+    assert app.error[0].value == r"\!\[x\]\(http\:\/\/h\/x\.png\) \<b\> \$a\$ \:red\[b\]" and not app.exception
 
 
 def test_overview_builds_with_the_thresholds_that_were_chosen(page, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from app.choices import Choice, Choices
 from app.tally import Tally, Wins, best_of, standing, wilson
 from curation.database import Database
+from curation.verdicts import DecisionsError
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
@@ -84,6 +85,24 @@ def test_it_is_kept_up_with_the_store(tally):
     other = Tally(tally.choices)
     other.refresh()
     assert other.all_best() == tally.all_best()
+
+
+def test_what_was_read_before_the_database_went_away_counts(tally, monkeypatch):
+    first, second = choice(0, "anna", "a"), choice(1, "ben", "b", "y")
+    tally.choices.add([first, second])
+    read = tally.choices.all
+
+    def breaks(after=0):
+        yield next(read(after))
+        raise DecisionsError("gone")
+
+    monkeypatch.setattr(tally.choices, "all", breaks)
+    with pytest.raises(DecisionsError):
+        tally.refresh()
+    assert tally.best("x").chosen == "a" and tally.best("y") is None
+    monkeypatch.undo()
+    tally.refresh()
+    assert tally.best("x").chosen == "a" and tally.best("y").chosen == "b"
 
 
 def test_wins_are_counted_where_a_folder_could_win(tally):

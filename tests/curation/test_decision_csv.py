@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from curation.decision_csv import read_decisions_into, write_decisions
 from curation.decisions import Decision, DecisionsError, open_decisions
 from curation.reviews import ReviewError, harmless, original, read_reviews, reviews_of
+from curation.verdicts import current
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=timezone.utc)
 FORMULAS = [
@@ -111,6 +112,20 @@ def test_rows_without_times_are_stored_once_in_their_order(store, tmp_path):
     assert [d.verdict for d in store.of_pair("a")] == ["keep", "drop", "keep"]
     assert store.verdicts()["a"].verdict == "keep" and store.verdicts()["a"].by == ("",)
     assert read_decisions_into(store, file, ["a", "b", "7"]).stored == 0
+
+
+def test_a_time_that_is_yet_to_come_outvotes_nothing_that_is_said_later(store, tmp_path):
+    file = tmp_path / "sheet.csv"
+    file.write_text(
+        "pair_id,reason,verdict,time\na,blur,drop,2999-01-02\na,blur,keep,2999-01-01\nb,blur,drop,2999-01-01\n"
+    )
+    assert read_decisions_into(store, file, ["a", "b"]).stored == 3
+    assert all(d.time <= datetime.now(timezone.utc) for d in store.all())
+    assert current(store.all())["a"].verdict == "drop"  # of the two the one with the later time
+    store.add([Decision("b", "keep", "")])
+    assert current(store.all())["b"].verdict == "keep"
+    again = read_decisions_into(store, file, ["a", "b"])
+    assert (again.stored, again.known) == (0, 3)
 
 
 def test_a_bad_row_is_named_and_then_nothing_is_stored(store, tmp_path):

@@ -133,6 +133,29 @@ def test_all_can_go_on_after_a_decision_and_pages_miss_none(store, monkeypatch):
     assert ids(store.all(after=found[6].id)) == ["7", "8", "9"] and list(store.all(after=found[-1].id)) == []
 
 
+def test_who_reads_on_misses_no_decision_that_was_begun_earlier_and_stored_later(empty_work, database):
+    with open_decisions(empty_work, database) as slow, open_decisions(empty_work, database) as fast:
+        slow.add([Decision("0", "keep")])  # makes the tables
+        begun, go_on = threading.Event(), threading.Event()
+
+        def held(connection):  # before the commit
+            begun.set()
+            go_on.wait(30)
+
+        sa.event.listen(slow.database.engine, "commit", held)
+        with ThreadPoolExecutor(2) as pool:
+            writers = [pool.submit(slow.add, [Decision("1", "keep")])]
+            assert begun.wait(30)
+            writers.append(pool.submit(fast.add, [Decision("2", "keep")]))
+            time.sleep(0.5)
+            seen = list(fast.all())
+            go_on.set()
+            for writer in writers:
+                writer.result(30)
+        seen += fast.all(after=seen[-1].id)
+        assert ids(seen) == ["0", "1", "2"]
+
+
 def test_what_is_asked_at_every_click_uses_an_index(empty_work, tmp_path):
     with open_decisions(empty_work, f"sqlite:///{tmp_path}/d.sqlite") as store:
         asked = []
