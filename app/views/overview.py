@@ -15,16 +15,22 @@ from app.browser import renderer
 from app.building import Building
 from app.counts import counts_of, masks_of
 from app.frame import opened_work, reviewer_name, show_error
+from app.inbox import Inbox
 from app.opened import Opened
 from curation.reviews import ReviewError
 from curation.verdicts import DecisionsError
 
 TABLES = renderer("tables")
+WAITING, SENT = renderer("waiting"), "waiting"
 SOON = 2.0  # seconds for which exact counts are waited for
 
 
 def main() -> None:
-    opened, _ = opened_work(), reviewer_name()
+    opened, reviewer = opened_work(), reviewer_name()
+    inbox = st.session_state.get("inbox")
+    if inbox is None or inbox.opened is not opened or inbox.reviewer != reviewer:
+        st.session_state["inbox"] = Inbox(opened, reviewer)
+    _waiting()
     try:
         opened.known.refresh(at_once=True)
         counted = opened.decisions.counts()
@@ -42,6 +48,17 @@ def main() -> None:
         _build(opened)
         _balance(opened, wanted, unwanted)
         _exchange(opened)
+
+
+@st.fragment
+def _waiting() -> None:
+    """What was clicked on other pages and still waits in this browser is stored before a selection is built here."""
+    inbox: Inbox = st.session_state["inbox"]
+    said = (st.session_state.get(SENT) or {}).get("said")
+    stored, message = inbox.store(said.get("outbox") if isinstance(said, dict) else None)
+    WAITING(key=SENT, data=inbox.says(message), on_said_change=lambda: None)
+    if stored:
+        st.rerun()  # with what it changes
 
 
 def _show(key: str, shown: progress.Shown) -> None:

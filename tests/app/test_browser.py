@@ -178,6 +178,25 @@ def test_a_locked_database_says_so_and_loses_nothing(browser, served):
     page.locator(".queue .message").filter(has_text="waits in this browser").wait_for(state="hidden")
 
 
+def test_clicks_that_wait_are_told_on_the_overview_and_stored_from_there(browser, served):
+    page = at(browser, served)
+    pairs = [shown(page), press(page, "k")]
+    eventually(lambda: len(served.decisions()) == 1)
+    other = sqlite3.connect(served.work / "decisions.sqlite", isolation_level=None)
+    other.execute("begin exclusive")
+    page.keyboard.press("d")
+    page.locator(".queue .message").filter(has_text="waits in this browser").wait_for()
+    page.get_by_role("link", name="Overview").click()
+    told = page.get_by_text("Not counted here yet: 1 of your clicks.")
+    told.wait_for()
+    page.get_by_text("1 pairs have a verdict of a person").wait_for()
+    other.execute("rollback")
+    other.close()
+    eventually(lambda: served.decisions() == [(pairs[0], "keep", "anna"), (pairs[1], "drop", "anna")], 40)
+    page.get_by_text("2 pairs have a verdict of a person").wait_for()  # counted again
+    told.wait_for(state="hidden")
+
+
 def test_a_message_with_an_address_in_it_makes_no_browser_ask_there(browser, served, tmp_path):
     named = "![x](http://elsewhere.invalid/x.png)"
     (tmp_path / f"{named.replace('/', '')}.csv").write_text(f"pair_id,reason,verdict\n0003,{named},keep\n")
