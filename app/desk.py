@@ -43,6 +43,7 @@ class Desk:
         self._items: OrderedDict[str, Item] = OrderedDict()
         self._mine: list[str] = []
         self._leased_at = 0.0
+        self._let_go: set[str] = set()  # leased for what was chosen before
         self.chosen: tuple = ()
         self.choose(None, "informative", "")
 
@@ -55,6 +56,7 @@ class Desk:
         found: Candidates = candidates(self.opened.table, reason, order, text)
         self._positions, self._reasons = found.positions, found.reasons
         self._undecided.choose(found.positions)
+        self._let_go |= set(self._mine)
         self._mine, self._leased_at = [], 0.0
         self._items.clear()
 
@@ -104,6 +106,8 @@ class Desk:
             if len(more) < window:
                 break
             window *= 4
+        leases.release(self.reviewer, self._let_go - set(got))
+        self._let_go.clear()
         self._mine, self._leased_at = got, time.monotonic()
 
     def _following(self, is_open: np.ndarray) -> Iterator[str]:

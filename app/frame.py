@@ -18,6 +18,8 @@ from curation.workspace import WorkspaceError
 LONGEST_NAME = 60  # characters of a reviewer's name
 STYLE = """<style>
 [data-stale="true"] { opacity: 1 !important; }  /* nothing fades while it is being asked about */
+[data-testid="stCaptionContainer"] { opacity: .8; }  /* as Streamlit has them, these two are hard to read */
+[data-testid="stButtonGroup"] button[aria-checked="true"] { color: inherit !important; font-weight: 600; }
 [data-testid="stMainBlockContainer"] { padding: 2.6rem 1.6rem 1rem; max-width: 1500px; }
 [data-testid="stSidebar"] { min-width: 240px; max-width: 280px; }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 4.1rem .7rem 1rem; } }

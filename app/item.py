@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet  # its own class before Python 3.11
 from threading import Lock
 from typing import Any
 
@@ -53,7 +54,7 @@ class Item:
         found = self.at_once()
         try:
             return found | self._besides.result(patience) | {"whole": True}
-        except TimeoutError:
+        except NotYet:
             return found | {"whole": False}
 
     def _make_besides(self) -> dict[str, Any]:

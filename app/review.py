@@ -8,7 +8,9 @@ from pathlib import Path
 import streamlit as st
 
 HERE = Path(__file__).resolve().parent
-if str(HERE.parent) not in sys.path:  # started from a checkout that is not installed
+if sys.path[0] != str(
+    HERE.parent
+):  # before all others: an "app" in the current directory is not this one, and nothing need be installed
     sys.path.insert(0, str(HERE.parent))
 
 PAGES = [

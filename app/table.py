@@ -89,7 +89,11 @@ class Table:
 
     def _take_faults(self, file: pq.ParquetFile) -> None:
         faults = file.read()
-        self._at = self.positions(faults["pair_id"])
+        at = self.positions(faults["pair_id"])
+        if (at == NOBODY).any():  # the selection is older than the scores, and these pairs are gone
+            faults = faults.filter(pa.array(at != NOBODY))
+            at = at[at != NOBODY]
+        self._at = at
         reason = _whole(faults["reason"]).dictionary_encode()
         indices = np.array([REASONS.index(r) for r in reason.dictionary.to_pylist()], np.int8)
         self._reason = indices[_numbers(reason.indices)]
@@ -122,6 +126,13 @@ class Table:
                 high = middle
         return low if low < len(self) and self.ids[low].as_py() == pair_id else NOBODY
 
+    def find(self, pair_id: str) -> int:
+        """The position of a pair, or NOBODY."""
+        try:
+            return self.position(pair_id)
+        except KeyError:
+            return NOBODY
+
     def positions(self, pair_ids: Sequence[str] | pa.ChunkedArray) -> np.ndarray:
         """(n,) int32; NOBODY for ids that are not there."""
         if len(pair_ids) <= FEW and not isinstance(pair_ids, pa.ChunkedArray):
@@ -153,7 +164,7 @@ class Table:
                     REASONS[self._reason[at]],
                     score,
                     threshold,
-                    self.position(stands) if stands else NOBODY,
+                    self.find(stands) if stands else NOBODY,
                     self._detail[int(at)].as_py() or "",
                 )
             )

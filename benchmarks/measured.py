@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import resource
 import subprocess
@@ -50,6 +51,27 @@ def _watch(pid: int, peak: list[int], done: threading.Event) -> None:
         except psutil.Error:
             continue
         peak[0] = max(peak[0], total)
+
+
+class Others:
+    """What else the machine does from now on, beside this process and those it started."""
+
+    def __init__(self) -> None:
+        self._began, self._before = time.monotonic(), self._spent()
+
+    def busy(self) -> float:
+        """How many processors others kept busy on average; what they cost the memory and its caches is not in it."""
+        return max(0.0, (self._spent() - self._before) / (time.monotonic() - self._began))
+
+    def _spent(self) -> float:
+        """Seconds of processors spent by all but ours. Of ours those count that are still running."""
+        all_of = psutil.cpu_times()
+        spent = all_of.user + all_of.system + all_of.nice
+        this = psutil.Process()
+        for process in [this, *this.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                spent -= sum(process.cpu_times()[:2])
+        return spent
 
 
 def machine() -> str:

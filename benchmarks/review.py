@@ -11,13 +11,13 @@ the rules say what is dropped. The app is started on it as a user starts it. Pri
 - first page, warm: the same for a second reviewer
 - key: in the page, from keydown until the photo of the next pair is complete, over --keys decisions at the pace of a quick reviewer
 - memory: the most that the app's processes held (PSS), asked after each step
+- others: processors that were busy with anything else than the app and its browser meanwhile
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import os
 import tempfile
 import time
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from benchmarks.measured import machine
+from benchmarks.measured import Others, machine
 from benchmarks.served import browser, served, why_no_browser
 from curation import rules, stages
 from curation.demo.dataset import write_demo
@@ -37,6 +37,7 @@ from curation.workspace import Workspace, facts_of, read_frame, write_table
 DRAWN, SCALE = 200, 4  # pairs of 256x192 pixels, shown at 1024x768 as photos are
 DEFECTS = 0.1  # share of the pairs that come from landscapes with a reason against them
 MEMBERS, COPIED = 4, 100  # of an equivalence class on average; one pair in so many is a copy
+SETTLES = 3.0  # seconds between the first page of one reviewer and that of the next
 PACE = 0.5  # seconds between a pair on the screen and the next key
 NOISE = 0.03  # of scores, standard deviation
 # In the page: deep() finds elements in shadow roots, too; shown() is the id of the pair on the screen once its photo is complete, or its error
@@ -74,10 +75,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if why := why_no_browser():
         raise SystemExit(why)
-    load = os.getloadavg()
-    print(f"{machine()}; {datetime.date.today()}; load {load[0]:.1f} at the start")
+    print(f"{machine()}; {datetime.date.today()}")
+    print(f"{'':9}{'start':>8}{'first page, s':>16}{'key to next pair, ms':>24}{'memory':>8}")
     print(
-        f"{'pairs':>9}{'start s':>9}{'first page, cold s':>20}{'warm s':>8}{'key, median ms':>16}{'p95 ms':>8}{'most ms':>9}{'memory MB':>11}"
+        f"{'pairs':>9}"
+        + "".join(f"{word:>8}" for word in ("s", "cold", "warm", "median", "p95", "most", "MB", "others"))
     )
     with _folder(arguments.folder) as folder:
         drawn = _drawn(folder)
@@ -92,26 +94,28 @@ def _row(work: Path, keys: int) -> str:
     for file in work.glob("decisions.sqlite*"):
         file.unlink()
     began = time.perf_counter()
-    with served("--work", work, cwd=work.parent) as app, browser() as opened:
-        start = time.perf_counter() - began
-        memory = [app.memory]
-        firsts = []
-        for reviewer in ("anna", "ben"):
-            page = opened.new_context(viewport={"width": 1280, "height": 800}).new_page()
-            page.add_init_script(SCRIPT)
-            began = time.perf_counter()
-            page.goto(f"{app.url}/?reviewer={reviewer}")
-            page.wait_for_function("window.shown && shown()", timeout=120_000)
-            firsts.append(time.perf_counter() - began)
+    with served("--work", work, cwd=work.parent) as app:
+        start, firsts, memory = time.perf_counter() - began, [], [app.memory]
+        with browser() as opened:
+            idle = Others()
+            for reviewer in ("anna", "ben"):
+                page = opened.new_context(viewport={"width": 1280, "height": 800}).new_page()
+                page.add_init_script(SCRIPT)
+                began = time.perf_counter()
+                page.goto(f"{app.url}/?reviewer={reviewer}")
+                page.wait_for_function("window.shown && shown()", timeout=120_000)
+                firsts.append(time.perf_counter() - began)
+                memory.append(app.memory)
+                page.wait_for_timeout(1000 * SETTLES)
+            for k in range(keys):
+                page.wait_for_timeout(1000 * PACE)
+                page.keyboard.press("s" if k % 10 == 9 else "kd"[k % 2])
+                page.wait_for_function(f"window.__times.length > {k}", timeout=30_000)
+            times = np.array(page.evaluate("window.__times"))
             memory.append(app.memory)
-        for k in range(keys):
-            page.wait_for_timeout(1000 * PACE)
-            page.keyboard.press("kds"[k % 3] if k % 10 == 9 else "kd"[k % 2])
-            page.wait_for_function(f"window.__times.length > {k}", timeout=30_000)
-        times = np.array(page.evaluate("window.__times"))
-        memory.append(app.memory)
-    found = (np.median(times), np.quantile(times, 0.95), times.max())
-    return f"{start:9.1f}{firsts[0]:20.2f}{firsts[1]:8.2f}{found[0]:16.0f}{found[1]:8.0f}{found[2]:9.0f}{max(memory) / 1e6:11.0f}"
+            others = idle.busy()
+    key = "".join(f"{ms:8.0f}" for ms in (np.median(times), np.quantile(times, 0.95), times.max()))
+    return f"{start:8.1f}{firsts[0]:8.2f}{firsts[1]:8.2f}{key}{max(memory) / 1e6:8.0f}{others:8.2f}"
 
 
 def _drawn(folder: Path) -> Workspace:

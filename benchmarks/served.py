@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,16 +30,15 @@ class Served:
         cwd: Path,
         options: tuple[str, ...] = (),
         port: int | None = None,
-        root: Path = ROOT,
     ) -> None:
-        self.words, self.cwd, self.options, self.root = tuple(map(str, words)), cwd, options, root
+        self.words, self.cwd, self.options = tuple(map(str, words)), cwd, options
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Served:
         """Start it and wait until it listens. Raises RuntimeError with what it said where it does not."""
-        app = self.root / "app" / "review.py"
+        app = ROOT / "app" / "review.py"
         run = [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(self.port), *self.options]
         env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "CURATE_DATABASE")}
         with open(self.log, "ab") as log:
@@ -48,7 +48,7 @@ class Served:
         until = time.monotonic() + STARTS_S
         while time.monotonic() < until and self.process.poll() is None:
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1).close()
                 return self
             except OSError:
                 time.sleep(0.05)

@@ -19,7 +19,7 @@ class Compare {
     this.queue = [];
     this.trail = []; // stems in the order they were shown
     this.here = -1; // place in the trail
-    this.decided = new Map(); // stem -> choice or skip made here and not undone
+    this.made = []; // choices and skips made here and not undone, in their order
     this.outbox = null;
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
@@ -37,7 +37,7 @@ class Compare {
       this.owner = data.owner;
       this.outbox = new Outbox(data.owner);
       this.items.clear();
-      this.decided.clear();
+      this.made = [];
       this.trail = [];
       this.here = -1;
       for (const choice of this.outbox.waiting) this.note(choice);
@@ -63,11 +63,14 @@ class Compare {
   }
 
   get at() { return this.trail[this.here]; }
-  done(stem) { return this.decided.has(stem); }
+  done(stem) { return Boolean(this.choiceOf(stem)); }
+
+  // The last choice for a label map that was made here and not undone.
+  choiceOf(stem) { return this.made.findLast((choice) => choice.stem === stem); }
 
   note(choice) {
-    if (choice.act === "undo") this.decided.delete(choice.stem);
-    else this.decided.set(choice.stem, choice);
+    if (choice.act === "undo") this.made = this.made.filter((c) => c.uuid !== choice.undoes);
+    else this.made.push(choice);
   }
 
   // Show the next one: of those shown before, when one went back, else of the queue.
@@ -105,10 +108,9 @@ class Compare {
   }
 
   undo() {
-    const mine = [...this.trail].reverse().map((stem) => this.decided.get(stem)).find(Boolean);
-    const last = mine || this.data.undo;
+    const last = this.made.at(-1) || this.data.undo;
     if (!last) return;
-    if (!mine) this.data.undo = null; // taken back once
+    if (!this.made.length) this.data.undo = null; // taken back once
     this.note(this.outbox.add({ stem: last.stem, act: "undo", undoes: last.uuid }));
     const item = this.items.get(last.stem);
     if (item) item.best = null;
@@ -129,7 +131,7 @@ class Compare {
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();
-    act();
+    if (!event.repeat || event.key.startsWith("Arrow")) act(); // a key that is held chooses once
   }
 
   say() {
@@ -190,7 +192,7 @@ class Compare {
     this.showWins(data.wins);
     this.notes.replaceChildren(...data.notes.map((note) => make("li", {}, note)));
     if (!item) return;
-    const choice = this.decided.get(this.at);
+    const choice = this.choiceOf(this.at);
     const best = choice ? (choice.act === "choose" ? choice : null) : item.best;
     this.title.textContent = this.at;
     this.state.textContent = choice ? (choice.act === "choose" ? "you chose" : "skipped") : item.best ? item.best.says : "not chosen yet";

@@ -3,33 +3,37 @@
 
 class Outbox {
   constructor(owner) {
-    this.key = "curation-outbox " + owner;
+    this.prefix = `curation-outbox\n${owner}\n`; // one entry a decision: another tab of the same reviewer has its own
     this.waiting = [];
     try {
-      this.waiting = JSON.parse(localStorage.getItem(this.key) || "[]");
-    } catch { /* no storage, or not ours: begin empty */ }
+      for (let i = 0; i < localStorage.length; i++) {
+        const key = localStorage.key(i);
+        if (key.startsWith(this.prefix)) this.waiting.push(JSON.parse(localStorage.getItem(key)));
+      }
+    } catch { /* no storage, or not ours: what is there already counts */ }
+    this.waiting.sort((a, b) => a.time.localeCompare(b.time) || (a.n || 0) - (b.n || 0));
+    this.n = Math.max(0, ...this.waiting.map((d) => d.n || 0)); // clicks of one batch have one time
   }
 
   add(decision) {
-    const made = { uuid: newId(), time: new Date().toISOString(), ...decision };
+    this.n += 1;
+    const made = { uuid: newId(), time: new Date().toISOString(), ...decision, n: this.n };
     this.waiting.push(made);
-    this.store();
+    try {
+      localStorage.setItem(this.prefix + made.uuid, JSON.stringify(made));
+    } catch { /* storage is full or switched off: what waits still lies in memory */ }
     return made;
   }
 
   confirm(uuids) {
     const known = new Set(uuids);
-    const left = this.waiting.filter((d) => !known.has(d.uuid));
-    if (left.length !== this.waiting.length) {
-      this.waiting = left;
-      this.store();
+    for (const { uuid } of this.waiting) {
+      if (!known.has(uuid)) continue;
+      try {
+        localStorage.removeItem(this.prefix + uuid);
+      } catch { /* no storage */ }
     }
-  }
-
-  store() {
-    try {
-      localStorage.setItem(this.key, JSON.stringify(this.waiting));
-    } catch { /* storage is full or switched off: what waits still lies in memory */ }
+    this.waiting = this.waiting.filter((d) => !known.has(d.uuid));
   }
 }
 
@@ -58,8 +62,9 @@ function isTyping(event) {
 
 const percent = (share) => (share >= 0.0995 ? (100 * share).toFixed(0) : (100 * share).toFixed(1)) + " %";
 
-// Take the keys back from a field of the page in which something was chosen, so that they decide again.
-function takeKeys() {
+// Take the keys back from a field of the page in which something was chosen, so that they decide again; not from one in which somebody types
+// what is not chosen yet. order: what is chosen, as the page names it.
+function takeKeys(order) {
   const field = document.activeElement;
-  if (field && field.matches("input, [role=combobox]")) field.blur();
+  if (field && field.matches("input, [role=combobox]") && (field.matches("[role=combobox]") || order.includes("|" + field.value))) field.blur();
 }

@@ -4,6 +4,7 @@
 // left, decided, message, undo (a decision of an earlier visit that undo would take back), n (the message that this answers). To the server, as
 // `said`: n, outbox, have (ids whose items are here, whole), at (the id on the screen).
 
+const RENEW = 120000; // ms after which the server hears that somebody is still here, so that the leases on the next pairs do not end
 const RESEND = 3000; // ms after which decisions that nobody confirmed are sent again
 const ASK = 80; // ms after which the server is asked again for items that it was still making
 const MOST_HELD = 60; // items held here, to go back to
@@ -21,19 +22,22 @@ class Queue {
     this.queue = [];
     this.trail = []; // ids in the order they were shown
     this.here = -1; // place in the trail
-    this.decided = new Map(); // id -> decision made here and not undone
+    this.made = []; // decisions made here and not undone, in their order
     this.overlay = false;
     this.opacity = 0.5;
     this.outbox = null;
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
-    this.timer = setInterval(() => this.outbox && this.outbox.waiting.length && this.say(), RESEND);
+    this.onSight = () => document.visibilityState === "visible" && this.outbox && this.say();
+    document.addEventListener("visibilitychange", this.onSight);
+    this.timers = [setInterval(() => this.outbox && this.outbox.waiting.length && this.say(), RESEND), setInterval(this.onSight, RENEW)];
     this.build();
   }
 
   end() {
     document.removeEventListener("keydown", this.onKey);
-    clearInterval(this.timer);
+    document.removeEventListener("visibilitychange", this.onSight);
+    this.timers.forEach(clearInterval);
     clearTimeout(this.asking);
   }
 
@@ -45,9 +49,10 @@ class Queue {
     }
     this.outbox.confirm(data.confirmed);
     if (data.order !== this.order) { // another reason or order was chosen
-      if (this.order !== undefined) takeKeys();
+      if (this.order !== undefined) takeKeys(data.order);
       this.order = data.order;
-      this.trail = this.trail.slice(0, this.here + 1).filter((id) => this.decided.has(id));
+      this.items.clear(); // they were made for another reason
+      this.trail = this.trail.slice(0, this.here + 1).filter((id) => this.done(id));
       this.here = this.trail.length;
     }
     this.data = data;
@@ -65,11 +70,14 @@ class Queue {
   }
 
   get at() { return this.trail[this.here]; }
-  done(id) { return this.decided.has(id); }
+  done(id) { return Boolean(this.decisionOn(id)); }
+
+  // The last decision on a pair that was made here and not undone.
+  decisionOn(id) { return this.made.findLast((decision) => decision.pair_id === id); }
 
   note(decision) {
-    if (decision.verdict === "undo") this.decided.delete(decision.pair_id);
-    else this.decided.set(decision.pair_id, decision);
+    if (decision.verdict === "undo") this.made = this.made.filter((d) => d.uuid !== decision.undoes);
+    else this.made.push(decision);
   }
 
   // Show the next pair: of those shown before, when one went back, else of the queue; at its end those that were passed by.
@@ -96,6 +104,7 @@ class Queue {
     const item = this.items.get(this.at);
     if (!item) return;
     if (verdict === "keep" && item.error) return this.flash("This pair cannot be kept: there is nothing to train on.");
+    if (verdict === "skip" && (this.decisionOn(this.at)?.verdict || item.verdict || "skip") !== "skip") return this.forth(); // it is decided; U takes that back
     this.note(this.outbox.add({ pair_id: this.at, verdict, reason: item.reason, note: this.noteField.value.trim() }));
     this.noteField.value = "";
     this.here = Math.min(this.here, this.trail.length - 1);
@@ -103,9 +112,9 @@ class Queue {
   }
 
   undo() {
-    const mine = [...this.trail].reverse().map((id) => this.decided.get(id)).find(Boolean);
-    const last = mine || this.data.undo;
+    const last = this.made.at(-1) || this.data.undo;
     if (!last) return;
+    if (!this.made.length) this.data.undo = null; // taken back once
     this.note(this.outbox.add({ pair_id: last.pair_id, verdict: "undo", reason: last.reason, note: "", undoes: last.uuid }));
     const place = this.trail.lastIndexOf(last.pair_id);
     this.here = place >= 0 ? place : this.trail.push(last.pair_id) - 1;
@@ -127,7 +136,7 @@ class Queue {
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();
-    act();
+    if (!event.repeat || event.key.startsWith("Arrow")) act(); // a key that is held decides once
   }
 
   say() {
@@ -188,7 +197,7 @@ class Queue {
     this.empty.textContent = this.queue.some((id) => !this.done(id)) || this.at ? "loading ..." : data.nothing;
     this.root.host?.setAttribute?.("data-at", this.at || "");
     if (!item) return;
-    const decision = this.decided.get(this.at);
+    const decision = this.decisionOn(this.at);
     const verdict = decision ? decision.verdict : item.verdict;
     p.title.textContent = this.at;
     p.title.title = item.files.join("\n");

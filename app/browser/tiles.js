@@ -49,7 +49,7 @@ class Tiles {
     this.outbox.confirm(data.confirmed);
     this.wait();
     if (this.order !== data.order) { // another reason, order or text was chosen, or the page was loaded again
-      if (this.order !== undefined) takeKeys();
+      if (this.order !== undefined) takeKeys(data.order);
       this.order = data.order;
       this.page = stored("page " + this.name + data.order, 0);
       this.sheets.clear();
@@ -157,7 +157,7 @@ class Tiles {
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();
-    act();
+    if (!event.repeat || /^(Arrow|Page)/.test(event.key)) act(); // a key that is held decides once
   }
 
   acts(event) { return {}; } // key -> what it does on this kind of page

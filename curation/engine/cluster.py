@@ -7,12 +7,14 @@ run one thread each: a process is what a network of OpenCV can be shared by.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,19 +24,21 @@ from curation.engine.errors import EngineError, WorkersDied
 from curation.engine.local import Job, Result, children_ignore_interrupts, progress, settle
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 IN_FLIGHT = 8  # jobs per worker: a slow one at the head of the line shall not let the others wait
+LOOK = 2.0  # seconds after which it is seen whether there still are workers
 PATIENCE = 60  # seconds until a scheduler answers, and until it has a worker
 COMMAND = "dask worker ADDRESS --nworkers auto --nthreads 1"
 CERTIFICATES = [f"DASK_DISTRIBUTED__COMM__TLS__{name}" for name in ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")]
 
 
 class Cluster:
-    """Workers that a scheduler knows. far: whether they may be on other machines."""
+    """Workers that a scheduler knows. far: whether they may be on other machines. revive: starts those of this machine that are gone for
+    good; None where others see to that."""
 
-    def __init__(self, client: Client, far: bool) -> None:
-        self.client, self.far = client, far
+    def __init__(self, client: Client, far: bool, revive: Callable[[], object] | None = None) -> None:
+        self.client, self.far, self._revive = client, far, revive
 
     def run(
         self,
@@ -66,7 +70,7 @@ class Cluster:
                 flying.extend(self.client.map(function, list(islice(waiting, room)), pure=False))
                 if not flying:
                     return
-                yield flying.popleft().result()
+                yield self._done(flying.popleft()).result()
         except KilledWorker as error:
             raise WorkersDied(
                 f"{error.allowed_failures + 1} workers were killed one after the other at the same place, most likely for lack of memory. "
@@ -74,6 +78,24 @@ class Cluster:
             ) from None
         finally:
             self.client.cancel(list(flying))
+
+    def _done(self, future: Future) -> Future:
+        """The future once it is done. A worker that dies while it starts is not started again by Dask, so where none is left, new ones are."""
+        from distributed import wait
+
+        alone = 0.0
+        while not future.done():
+            try:
+                wait(future, timeout=LOOK)
+            except asyncio.TimeoutError:
+                if self._revive is None or self.client.nthreads():
+                    alone = 0.0
+                    continue
+                alone += LOOK
+                if alone > PATIENCE:
+                    raise WorkersDied("No worker is left, and none can be started. What is done is kept.") from None
+                self._revive()
+        return future
 
     def everywhere(self, function: Callable[[Job], object], job: Job) -> None:
         """Call function(job) once in every worker there is."""
@@ -127,7 +149,10 @@ def connected(scheduler: str | None, workers: int, say: Callable[[str], None]) -
         say(
             f"dask: {len(client.nthreads()):,} workers at {client.scheduler.address}; dashboard: {client.dashboard_link}"
         )
-        yield Cluster(client, scheduler is not None)
+        if scheduler is None:
+            yield Cluster(client, False, partial(there.scale, workers))
+        else:
+            yield Cluster(client, True)
     finally:
         client.close()
         if scheduler is None:

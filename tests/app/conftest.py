@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from served import Served
 
 from app.opened import Asked, Opened, open_work
+from benchmarks.served import browser as started_browser
+from benchmarks.served import why_no_browser
 from curation import stages
 from curation.rules import Settings
 
@@ -36,3 +39,21 @@ def opened(work_copy) -> Iterator[Opened]:
     yield opened
     opened.makers.shutdown(cancel_futures=True)
     opened.decisions.close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real one; the test is skipped, with the reason, where there is none."""
+    if why := why_no_browser():
+        pytest.skip(why)
+    with started_browser() as there:
+        yield there
+
+
+@pytest.fixture
+def served(work_copy, tmp_path) -> Iterator[Served]:
+    """The app on a copy of the work directory, in a directory of its own."""
+    (tmp_path / "cwd").mkdir()
+    there = Served(work_copy, tmp_path / "cwd", "--out", tmp_path / "out")
+    yield there
+    there.kill()

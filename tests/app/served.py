@@ -1,58 +1,24 @@
-"""The review app as a user starts it, and a browser in front of it."""
+"""The review app as a user starts it, and what a person does with it in a browser."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import sqlite3
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from command import ROOT
+from benchmarks import served
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--headless"]
-START = 60.0  # seconds for the app to listen
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 400, "height": 800}
 
 
-def free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return asked.getsockname()[1]
+class Served(served.Served):
+    """`streamlit run app/review.py -- --work WORK`, running."""
 
-
-class Served:
-    """`streamlit run app/review.py -- --work WORK`, from any directory."""
-
-    def __init__(self, work: Path, cwd: Path, *words: str) -> None:
-        self.work, self.cwd, self.words, self.port = work, cwd, words, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+    def __init__(self, work: Path, cwd: Path, *words: object, options: tuple[str, ...] = ()) -> None:
+        super().__init__("--work", work, *words, cwd=cwd, options=options)
+        self.work = work
         self.start()
-
-    def start(self) -> None:
-        script = [str(ROOT / "app" / "review.py"), "--server.port", str(self.port)]
-        command = [sys.executable, "-m", "streamlit", "run", *script, "--", "--work", str(self.work), *self.words]
-        with open(self.cwd / "app.log", "ab") as log:
-            self.process = subprocess.Popen(command, cwd=self.cwd, stdout=log, stderr=log, env=os.environ)
-        until = time.monotonic() + START
-        while True:
-            try:
-                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1).close()
-                return
-            except OSError:
-                assert self.process.poll() is None, (self.cwd / "app.log").read_text()
-                assert time.monotonic() < until, "the app does not listen"
-                time.sleep(0.1)
-
-    def kill(self) -> None:
-        """As kill -9 does."""
-        self.process.kill()
-        self.process.wait()
 
     def decisions(self, what: str = "pair_id, verdict, reviewer") -> list[tuple]:
         """Rows of the database, in order; none where there is none yet."""
@@ -74,3 +40,55 @@ def eventually(holds: Callable[[], object], seconds: float = 15.0) -> None:
     while not holds():
         assert time.monotonic() < until, "it does not come to hold"
         time.sleep(0.05)
+
+
+def at(browser, served, reviewer: str = "anna", page: str = "", size=DESKTOP, **options):
+    """A page of the app, in a browser profile of its own."""
+    there = browser.new_context(viewport=size, **options).new_page()
+    there.set_default_timeout(30_000)
+    there.goto(f"{served.url}/{page}?reviewer={reviewer}")
+    return there
+
+
+def shown(page) -> str:
+    """The id of the pair on the screen, once its photo is there."""
+    page.locator(".queue .title:not(:empty)").first.wait_for()
+    page.wait_for_function(
+        "() => { const q = [...document.querySelectorAll('*')].map(e => e.shadowRoot?.querySelector('.queue .frame img')).find(Boolean);"
+        " return !q || !q.getAttribute('src') || q.complete; }"
+    )
+    return page.locator(".queue .title").first.inner_text()
+
+
+def press(page, key: str) -> str:
+    """Press a key that leads to another pair -> its id."""
+    before = shown(page)
+    page.keyboard.press(key)
+    eventually(lambda: page.locator(".queue .title").first.inner_text() != before)
+    return shown(page)
+
+
+def decide(page, keys: str) -> list[tuple[str, str]]:
+    """(pair, verdict) for each key that decides."""
+    done = []
+    for key in keys:
+        done.append((shown(page), {"k": "keep", "d": "drop", "s": "skip"}[key]))
+        press(page, key)
+    return done
+
+
+def contrast(page, selector: str) -> float:
+    """Contrast of a text on the page's background [WCAG 2.1, contrast ratio]."""
+    colours = page.locator(selector).first.evaluate(
+        """e => {
+             const paint = (colour, below) => { const c = document.createElement('canvas').getContext('2d');
+               c.fillStyle = below; c.fillRect(0, 0, 1, 1); c.fillStyle = colour; c.fillRect(0, 0, 1, 1); return [...c.getImageData(0, 0, 1, 1).data]; };
+             const app = document.querySelector('[data-testid=stApp]'), ground = getComputedStyle(app).backgroundColor;
+             return [paint(getComputedStyle(e).color, ground), paint(ground, '#fff')];
+           }"""
+    )
+    light = []
+    for rgb in colours:
+        linear = [v / 3294.6 if v <= 10 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in rgb[:3]]
+        light.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(light) + 0.05) / (min(light) + 0.05)

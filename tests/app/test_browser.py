@@ -16,70 +16,13 @@ from urllib.parse import urlsplit
 import pandas as pd
 import pytest
 from command import ROOT
-from served import ARGUMENTS, CHROMIUM, Served, eventually
+from served import DESKTOP, PHONE, Served, at, contrast, decide, eventually, press, shown
 
 from curation import stages
 from curation.demo.dataset import write_demo
 from curation.rules import Settings
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no browser tests: pip install playwright")
-if CHROMIUM is None:
-    pytest.skip("no browser tests: no chromium (Debian: apt-get install chromium)", allow_module_level=True)
-
 HOSTILE = "<img src=x onerror=window.__hit=1>"
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 400, "height": 800}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        there = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield there
-        there.close()
-
-
-@pytest.fixture
-def served(work_copy, tmp_path):
-    """The app on a copy of the work directory, in a directory of its own."""
-    (tmp_path / "cwd").mkdir()
-    there = Served(work_copy, tmp_path / "cwd", "--out", str(tmp_path / "out"))
-    yield there
-    there.kill()
-
-
-def at(browser, served, reviewer: str = "anna", page: str = "", size=DESKTOP, **options):
-    """A page of the app, in a browser profile of its own."""
-    there = browser.new_context(viewport=size, **options).new_page()
-    there.set_default_timeout(30_000)
-    there.goto(f"{served.url}/{page}?reviewer={reviewer}")
-    return there
-
-
-def shown(page) -> str:
-    """The id of the pair on the screen, once its photo is there."""
-    page.locator(".queue .title:not(:empty)").first.wait_for()
-    page.wait_for_function(
-        "() => { const q = [...document.querySelectorAll('*')].map(e => e.shadowRoot?.querySelector('.queue .frame img')).find(Boolean);"
-        " return !q || !q.getAttribute('src') || q.complete; }"
-    )
-    return page.locator(".queue .title").first.inner_text()
-
-
-def press(page, key: str) -> str:
-    """Press a key that leads to another pair -> its id."""
-    before = shown(page)
-    page.keyboard.press(key)
-    eventually(lambda: page.locator(".queue .title").first.inner_text() != before)
-    return shown(page)
-
-
-def decide(page, keys: str) -> list[tuple[str, str]]:
-    """(pair, verdict) for each key that decides."""
-    done = []
-    for key in keys:
-        done.append((shown(page), {"k": "keep", "d": "drop", "s": "skip"}[key]))
-        press(page, key)
-    return done
 
 
 def test_a_review_by_keyboard_is_stored_undone_and_goes_into_the_selection(browser, served):
@@ -122,6 +65,55 @@ def test_pairs_that_were_passed_by_come_again(browser, served):
     assert served.decisions() == []
 
 
+def test_undo_takes_back_what_was_said_last_wherever_that_was(browser, served):
+    page = at(browser, served)
+    first, second, third = (pair for pair, _ in decide(page, "ddd"))
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    eventually(lambda: shown(page) == first)
+    page.keyboard.press("k")
+    eventually(lambda: shown(page) == second)
+    page.keyboard.press("s")  # is decided: there is nothing to skip
+    eventually(lambda: shown(page) == third)
+    page.keyboard.press("u")
+    eventually(lambda: shown(page) == first)
+    assert page.locator(".queue .state").inner_text() == "you drop it"
+    said = [(first, "drop"), (second, "drop"), (third, "drop"), (first, "keep"), (first, "undo")]
+    eventually(lambda: served.decisions("pair_id, verdict") == said)
+
+
+def test_a_key_that_is_held_decides_once(browser, served):
+    page = at(browser, served)
+    pair = shown(page)
+    for _ in range(5):
+        page.keyboard.down("k")  # the second and later ones are repeats
+    page.keyboard.up("k")
+    page.wait_for_timeout(1500)
+    assert served.decisions() == [(pair, "keep", "anna")]
+
+
+def test_two_tabs_keep_each_others_clicks(browser, served):
+    context = browser.new_context(viewport=DESKTOP)
+    one, two = context.new_page(), context.new_page()
+    for page in (one, two):
+        page.goto(f"{served.url}/?reviewer=anna")
+        shown(page)
+    served.kill()
+    pair = shown(one)
+    one.keyboard.press("d")
+    eventually(lambda: shown(one) != pair)
+    two.keyboard.press("ArrowRight")
+    eventually(lambda: shown(two) != pair)
+    other = shown(two)
+    two.keyboard.press("d")
+    one.close()
+    two.close()
+    served.start()
+    page = context.new_page()
+    page.goto(f"{served.url}/?reviewer=anna")
+    eventually(lambda: set(served.decisions()) == {(pair, "drop", "anna"), (other, "drop", "anna")}, 40)
+
+
 def test_a_second_reviewer_gets_other_pairs(browser, served):
     anna, ben = at(browser, served, "anna"), at(browser, served, "ben")
     hers, his = [shown(anna)], [shown(ben)]
@@ -143,6 +135,33 @@ def test_a_click_survives_kill_9_and_a_reload_goes_on(browser, served):
     page.reload()
     eventually(lambda: served.decisions() == [(first, "drop", "anna")], 40)
     assert shown(page) != first
+
+
+def test_killed_right_after_a_click_it_goes_on_without_a_reload(browser, served):
+    page = at(browser, served)
+    pairs = [shown(page), press(page, "ArrowRight"), press(page, "ArrowLeft")]
+    eventually(lambda: page.locator(".queue .evidence img").count() == 1)
+    page.keyboard.press("d")
+    served.kill()  # before or after it heard of it
+    pairs[2] = shown(page)
+    page.keyboard.press("k")  # of the next pair, which is here already
+    served.start()
+    eventually(lambda: served.decisions() == [(pairs[0], "drop", "anna"), (pairs[2], "keep", "anna")], 60)
+    press(page, "s")
+    eventually(lambda: len(served.decisions()) == 3)
+
+
+def test_a_reload_goes_on_where_it_was(browser, served):
+    page = at(browser, served)
+    done = [pair for pair, _ in decide(page, "kds")]
+    at_work = shown(page)
+    eventually(lambda: len(served.decisions()) == 3)
+    page.reload()
+    assert shown(page) == at_work not in done
+    page.locator(".queue .count").filter(has_text="2 decided by anna").wait_for()
+    page.keyboard.press("u")  # also what was decided before the reload
+    eventually(lambda: shown(page) == done[-1])
+    eventually(lambda: served.decisions()[-1] == (done[-1], "undo", "anna"))
 
 
 def test_a_locked_database_says_so_and_loses_nothing(browser, served):
@@ -190,12 +209,21 @@ def test_a_message_with_an_address_in_it_makes_no_browser_ask_there(browser, ser
     assert asked - {None, ""} == {"127.0.0.1"} and page.locator("[data-testid=stAlert] img").count() == 0
 
 
-def test_a_page_of_the_grid_is_dropped(browser, served):
+def test_a_page_of_the_grid_is_dropped_and_the_selection_built_without_it(browser, served):
     page = at(browser, served, page="grid")
     page.locator(".tile").first.wait_for()
     ids = {tile.get_attribute("data-id") for tile in page.locator(".tile").all()}
     page.keyboard.press("Shift+D")
     eventually(lambda: {pair for pair, verdict, _ in served.decisions() if verdict == "drop"} == ids)
+    page.get_by_role("link", name="Overview").click()
+    page.get_by_role("button", name="Build Selection II").click()
+    rejected = served.work.parent / "out" / "selection2.rejected.csv"
+    eventually(rejected.exists, 60)
+    rows = pd.read_csv(rejected, dtype=str)
+    first = rows.drop_duplicates("pair_id").set_index("pair_id")
+    by_person = set(first.index[first["by"] == "person"])
+    unreadable = set(first.index[first["reason"] == "unreadable"])
+    assert by_person == ids - unreadable and (first.loc[sorted(by_person), "reason"] == "person").all()
 
 
 def test_a_threshold_is_moved_and_the_selection_built_with_it(browser, served):
@@ -221,6 +249,8 @@ def test_names_and_notes_stay_text(browser, tmp_path):
     for folder, ending in (("images", "jpg"), ("labels", "png")):
         for file in sorted((data / folder).iterdir())[:8]:
             file.rename(file.with_name(f"{HOSTILE}{file.stem}.{ending}"))
+    names = json.loads((data / "classes.json").read_text())
+    (data / "classes.json").write_text(json.dumps({number: HOSTILE + name for number, name in names.items()}))
     run = stages.Run(workers=1, quiet=True)
     work = stages.index(run, tmp_path / "work", data)
     stages.build_selection(run, work, tmp_path / "out", Settings(2), judge="none")
@@ -240,6 +270,7 @@ def test_names_and_notes_stay_text(browser, tmp_path):
         page.get_by_label("Containing").press("Enter")
         eventually(lambda: page.evaluate("document.activeElement.tagName") == "BODY")  # the keys decide again
         assert shown(page).startswith(HOSTILE)
+        assert page.locator(".queue .legend li").first.inner_text().startswith(HOSTILE)
         page.keyboard.press("n")
         page.keyboard.type(HOSTILE)
         page.keyboard.press("Enter")
@@ -255,24 +286,31 @@ def test_names_and_notes_stay_text(browser, tmp_path):
         served.kill()
 
 
-def test_photos_that_are_gone_or_broken_say_so_in_their_place(browser, tmp_path, demo_set):
+def test_photos_that_go_away_under_the_app_say_so_in_their_place(browser, tmp_path, demo_set):
     data = shutil.copytree(demo_set, tmp_path / "data")
     run = stages.Run(workers=1, quiet=True)
     work = stages.index(run, tmp_path / "work", data)
     stages.build_selection(run, work, tmp_path / "out", Settings(2), judge="none")
-    for i, file in enumerate(sorted((data / "images").iterdir())):
-        if i % 2:
-            file.unlink()
-        else:
-            file.write_bytes(file.read_bytes()[:300])
     (tmp_path / "cwd").mkdir()
     served = Served(tmp_path / "work", tmp_path / "cwd")
     try:
-        page = at(browser, served)
-        page.locator(".queue .unseen, .queue .evidence.error").filter(has_text="photo").first.wait_for()
+        shown(at(browser, served))
+        for i, file in enumerate(sorted((data / "images").iterdir())):
+            if i % 2:
+                file.unlink()
+            else:
+                file.write_bytes(file.read_bytes()[:300])
+        page, seen = at(browser, served, "ben"), set()  # whose pairs nobody has looked at yet
+        shown(page)
+        for _ in range(6):
+            page.locator(".queue .unseen").filter(has_text="cannot be shown").wait_for()
+            seen.add("file does not exist" in page.locator(".queue .unseen").inner_text())
+            page.locator(".queue .keep").and_(page.locator(":disabled")).wait_for()  # it can be dropped or skipped
+            press(page, "s")
+        assert seen == {True, False}  # gone, and cut off
         data.rename(tmp_path / "moved")
-        page.goto(f"{served.url}/?reviewer=ben")
-        page.locator("text=/moved|does not exist/").first.wait_for()
+        page.reload()
+        page.locator("text=/is gone: moved, renamed/").first.wait_for()
         assert "Traceback" not in page.content()
     finally:
         served.kill()
@@ -290,23 +328,6 @@ def test_it_can_be_read_on_a_phone_and_in_either_theme(browser, served, theme):
         eventually(
             lambda selector=selector: contrast(page, selector) >= 4.5
         )  # it is drawn anew when more of the pair has come
-
-
-def contrast(page, selector: str) -> float:
-    """Contrast of a text on the page's background [WCAG 2.1, contrast ratio]."""
-    colours = page.locator(selector).first.evaluate(
-        """e => {
-             const paint = (colour, below) => { const c = document.createElement('canvas').getContext('2d');
-               c.fillStyle = below; c.fillRect(0, 0, 1, 1); c.fillStyle = colour; c.fillRect(0, 0, 1, 1); return [...c.getImageData(0, 0, 1, 1).data]; };
-             const app = document.querySelector('[data-testid=stApp]'), ground = getComputedStyle(app).backgroundColor;
-             return [paint(getComputedStyle(e).color, ground), paint(ground, '#fff')];
-           }"""
-    )
-    light = []
-    for rgb in colours:
-        linear = [v / 3294.6 if v <= 10 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in rgb[:3]]
-        light.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
-    return (max(light) + 0.05) / (min(light) + 0.05)
 
 
 def test_it_listens_on_this_machine_alone(served):

@@ -178,3 +178,12 @@ def test_no_more_is_begun_than_leaves_room_for_others(opened):
     desk = Desk(opened, "anna")
     desk.answer(None)
     assert len(desk._items) <= module.MOST_BEGUN + 1
+
+
+def test_pairs_of_another_choice_go_back_to_the_others(opened):
+    anna, ben = Desk(opened, "anna"), Desk(opened, "ben")
+    before = anna.answer(None)["queue"]
+    anna.choose("monochrome", "id", "")
+    now = anna.answer(None)["queue"]
+    assert now and opened.decisions.leases.held_by_others("ben") == set(now)
+    assert set(ben.answer(None)["queue"]) & set(before) - set(now)

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 from command import ROOT, curate
-from served import free_port
 from typer.testing import CliRunner
 
+from benchmarks.served import free_port
 from curation import review_server
 from curation.cli import app
 from curation.review_server import ServerError, serve

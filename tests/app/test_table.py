@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from made_up import made_up
 
@@ -135,3 +136,16 @@ def test_the_table_of_a_real_selection_is_its_manifest(reviewed_work):
     kept = [line.split(",")[0] for line in (reviewed_work.parent / "manifests/selection2.csv").read_text().splitlines()]
     kept = [word for word in kept if not word.startswith("#") and word != "pair_id"]
     assert [table.id(p) for p in np.flatnonzero(table.kept)] == kept
+
+
+def test_a_selection_older_than_the_scores_says_nothing_of_pairs_that_are_gone(tmp_path):
+    work = made_up(tmp_path, PAIRS, CLASSES, settings=Settings(2))
+    rows = pq.read_table(work.faults).to_pylist()
+    late = {"score": 0.9, "threshold": 0.5, "detail": "", "representative": "gone"}
+    rows += [{"pair_id": p, "reason": "near_duplicate", **late} for p in ("b", "gone", "zz")]
+    schema = pq.read_schema(work.faults)
+    pq.write_table(pa.Table.from_pylist(sorted(rows, key=lambda row: row["pair_id"]), schema), work.faults)
+    table = Table(Workspace.load(work.folder))
+    assert table.kept[table.position("Ω")] and not table.kept[table.position("b")]
+    assert [f.stands for f in table.faults(table.position("b"))] == [NOBODY]
+    assert table.dropped_for("near_duplicate")[0].tolist() == [table.position("b")]

@@ -82,6 +82,28 @@ def test_a_job_that_kills_every_worker_is_reported(two_workers):
     assert list(two_workers.map(square, [5])) == [25]
 
 
+def test_workers_that_are_gone_for_good_are_replaced(monkeypatch):
+    monkeypatch.setattr(cluster, "LOOK", 0.5)
+    with cluster.connected(None, 1, print) as alone:
+        there = alone.client.cluster
+        for nanny in list(there.workers.values()):
+            there.sync(nanny.close)  # as when a worker dies while it starts: nobody starts it again
+        assert not alone.client.nthreads()
+        assert list(alone.map(square, [5, 6])) == [25, 36]
+
+
+def test_no_worker_can_be_started(monkeypatch):
+    monkeypatch.setattr(cluster, "LOOK", 0.2)
+    with cluster.connected(None, 1, print) as alone:
+        there = alone.client.cluster
+        for nanny in list(there.workers.values()):
+            there.sync(nanny.close)
+        monkeypatch.setattr(cluster, "PATIENCE", 1)
+        monkeypatch.setattr(alone, "_revive", lambda: None)
+        with pytest.raises(WorkersDied, match="No worker is left"):
+            list(alone.map(square, [5]))
+
+
 def test_a_folder_that_a_worker_does_not_see_is_named(two_workers, tmp_path):
     two_workers.must_see(tmp_path)
     with pytest.raises(EngineError, match=r"nowhere.* shared file system"):
