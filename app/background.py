@@ -9,14 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from app.table import NOBODY, Table
-from curation.evidence.learned import Fit, Learned, load_learned
 from curation.workspace import source
+
+if TYPE_CHECKING:
+    from curation.evidence.learned import Learned
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Background:
 
     def of(self, position: int) -> Learned | None:
         """What was learned, with the fit of this pair; None where no label map was judged."""
+        from curation.evidence.learned import Fit
+
         with self._lock:
             learned = self._learned
             if learned is None:
@@ -55,6 +60,8 @@ class Background:
 
     @cached_property
     def _learned(self) -> Learned | None:
+        from curation.evidence.learned import load_learned
+
         return load_learned(self._table.work, set())
 
     @cached_property

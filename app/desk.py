@@ -131,19 +131,20 @@ class Desk:
 
     def _ready(self, wanted: list[str], now: bool) -> dict[str, Any]:
         """Items as far as they are made; a few others are begun. now: somebody waits for the first."""
+        if now and wanted:
+            self._item(wanted[0]).at_once()  # before others ask for the same processors
         unfinished = sum(not item.is_whole for item in self._items.values())
         found: dict[str, Any] = {}
-        patience = PATIENT
+        patience = 0 if now else PATIENT
         for i, pair_id in enumerate(wanted):
             if pair_id not in self._items:
                 if i and unfinished >= MOST_BEGUN:  # other reviewers wait for the same makers
                     break
-                position = self.opened.table.position(pair_id)
-                self._items[pair_id] = Item(self.opened, position, self._reason(position))
+                self._item(pair_id)
                 unfinished += 1
         for i, pair_id in enumerate(wanted):
             item = self._items.get(pair_id)
-            made = item and item.so_far(now and not i, patience)
+            made = item and item.so_far(patience)
             if made and (made["whole"] or i < NEXT):
                 found[pair_id] = made
             if not (made and made["whole"]):
@@ -151,6 +152,12 @@ class Desk:
         while len(self._items) > MOST_HELD:
             self._items.popitem(last=False)
         return found
+
+    def _item(self, pair_id: str) -> Item:
+        if pair_id not in self._items:
+            position = self.opened.table.position(pair_id)
+            self._items[pair_id] = Item(self.opened, position, self._reason(position))
+        return self._items[pair_id]
 
     def _reason(self, position: int) -> str:
         at = np.flatnonzero(self._positions == position)

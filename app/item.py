@@ -32,7 +32,7 @@ class Item:
         self._about = opened, position, reason
         self._lock = Lock()
         self._at_once: dict[str, Any] | None = None
-        self._made = opened.makers.submit(self.at_once)
+        opened.makers.submit(self.at_once)
         self._besides: Future[dict[str, Any]] = opened.makers.submit(self._make_besides)
 
     @property
@@ -46,10 +46,9 @@ class Item:
                 self._at_once = _shown(*self._about)
             return self._at_once
 
-    def so_far(self, now: bool, patience: float) -> dict[str, Any] | None:
-        """What there is of it, `whole` or not; None where that is nothing yet, unless it is wanted `now`. patience: seconds to wait for
-        the rest."""
-        if not now and not self._made.done():
+    def so_far(self, patience: float) -> dict[str, Any] | None:
+        """What there is of it, `whole` or not; None where that is nothing yet. patience: seconds to wait for the rest."""
+        if self._at_once is None:
             return None
         found = self.at_once()
         try:

@@ -10,6 +10,7 @@ import base64
 import io
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -18,12 +19,13 @@ from PIL import Image
 from app.background import Background
 from app.palette import colours_of
 from app.table import NOBODY, Fault, Table
-from curation import evidence
 from curation.class_words import pack
 from curation.decode import PairError, label_at, photo_at
-from curation.evidence.marks import name_of
 from curation.label_space import UNKNOWN, LabelSpace
 from curation.place import PlaceError
+
+if TYPE_CHECKING:
+    from curation.evidence import SeenPair
 
 LARGE, SMALL = 960, 160  # pixels of the long side: one pair on the screen; one of many
 QUALITY = 88  # of JPEGs
@@ -82,6 +84,8 @@ class Pictures:
 
     def _evidence(self, position: int, reason: str) -> tuple[bytes, str] | None:
         """The picture by which `curate explain` shows a reason (JPEG), and what it says; None where there is none to show."""
+        from curation import evidence  # a seventh of what a first page has to import, and not needed for it
+
         fault = next((f for f in self.table.faults(position) if f.reason == reason), None) or self._nearly(
             position, reason
         )
@@ -104,7 +108,9 @@ class Pictures:
             return None
         return Fault(reason, float(score[position]), self.table.thresholds.get(reason), NOBODY, "")
 
-    def _see(self, position: int) -> evidence.SeenPair | None:
+    def _see(self, position: int) -> SeenPair | None:
+        from curation import evidence
+
         image, label = self._files(position)
         pair_id, work = self.table.id(position), self.table.work
         return image and evidence.see_files(pair_id, image, label, work.space, self.background.of(position))
@@ -152,7 +158,7 @@ def label_picture(ids: np.ndarray, space: LabelSpace) -> Label:
     counts = np.bincount(ids.ravel(), minlength=256)
     classes = [
         Named(
-            name_of(space, int(i)) if i != UNKNOWN else "unknown",
+            _class_name(space, int(i)),
             counts[i] / ids.size,
             f"#{pack(colours[i].tolist()):06x}",
         )
@@ -160,6 +166,14 @@ def label_picture(ids: np.ndarray, space: LabelSpace) -> Label:
         if counts[i]
     ]
     return Label(png.getvalue(), tuple(classes))
+
+
+def _class_name(space: LabelSpace, index: int) -> str:
+    """The name of a class up to its first comma; with its id where another class has that, too."""
+    if index == UNKNOWN:
+        return "unknown"
+    short = [name.split(",")[0].strip() for name in space.names]
+    return short[index] if short.count(short[index]) == 1 else f"{short[index]} (class {space.ids[index]})"
 
 
 def data_url(picture: bytes) -> str:

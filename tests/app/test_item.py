@@ -12,7 +12,9 @@ from app.table import REASONS
 
 
 def shown(opened, position: int, reason: str) -> dict:
-    found = Item(opened, int(position), reason).so_far(True, 60)
+    item = Item(opened, int(position), reason)
+    assert not {"evidence", "whole"} & {name for name, value in item.at_once().items() if value}
+    found = item.so_far(60)
     assert found["whole"]
     return found
 
