@@ -45,18 +45,7 @@ class Counted:
 
 def last_settings(table: Table) -> Settings:
     """The settings of the last selection."""
-    facts = table.settings
-    if not facts:
-        return Settings()
-    return Settings(
-        facts["level"],
-        facts.get("chosen", facts["thresholds"]),
-        facts["keep_per_class"],
-        tuple(facts["keeper"]),
-        facts["target_size"],
-        tuple(tuple(group) for group in facts["merges"]),
-        facts["reweight"],
-    )
+    return Settings.from_dict(table.settings) if table.settings else Settings()
 
 
 class Counts:

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import demo
+from app.apart import Apart
 from app.opened import Asked, Opened, arguments, must_be_there, open_work, stamp
 from app.table import TableError
 from curation.verdicts import DecisionsError
@@ -50,10 +51,10 @@ def opened_work() -> Opened:
         st.stop()
 
 
-def _watch(making: demo.Making) -> None:
+def _watch(making: Apart) -> None:
     """Let the demo be made, and show how far it is. Stops the page where it cannot be."""
     making.begin()
-    told = f"Making the demo data set: {making.pairs} drawn landscapes, some of them with defects. This happens once."
+    told = f"Making the demo data set: {demo.PAIRS} drawn landscapes, some of them with defects. This happens once."
     place = st.empty()
     with place.status(told, expanded=True):
         bars: dict[str, DeltaGenerator] = {}

@@ -48,7 +48,7 @@ class Opened:
     decisions: Decisions
     known: Known
     makers: ThreadPoolExecutor
-    out: Place
+    asked: Asked
 
 
 def arguments(words: list[str]) -> Asked:
@@ -95,7 +95,7 @@ def open_work(asked: Asked) -> Opened:
     must_be_there(work)
     table = Table(work)
     decisions = open_decisions(work, asked.database, asked.data_set, PATIENCE)
-    return Opened(work, table, Pictures(table), decisions, Known(decisions), ThreadPoolExecutor(MAKERS), asked.out)
+    return Opened(work, table, Pictures(table), decisions, Known(decisions), ThreadPoolExecutor(MAKERS), asked)
 
 
 def must_be_there(work: Workspace) -> None:

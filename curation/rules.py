@@ -11,6 +11,7 @@ import difflib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 
@@ -107,6 +108,19 @@ class Settings:
             raise RuleError(f"--keep-per-class {self.keep_per_class}: at least 1 pair of a class is kept.")
         if self.target_size is not None and self.target_size < 1:
             raise RuleError(f"--target-size {self.target_size}: ask for at least 1 pair.")
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Settings:
+        """From what `asdict` makes of one, also after JSON; of the facts in WORK/faults.parquet `chosen` holds what a person set. Raises RuleError."""
+        return cls(
+            told["level"],
+            told.get("chosen", told["thresholds"]),
+            told["keep_per_class"],
+            tuple(told["keeper"]),
+            told["target_size"],
+            tuple(tuple(group) for group in told["merges"]),
+            told["reweight"],
+        )
 
     def active(self) -> dict[str, Rule]:
         """The rules that apply, by reason, in their order, with the thresholds in force."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from command import ROOT
 from streamlit.testing.v1 import AppTest
 
 from app import demo
-from app.demo import Making
+from app.apart import PROGRAM, Apart
 from app.opened import arguments, open_work
 
 PAIRS = 24
@@ -23,7 +24,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def wait(making: Making, until=lambda: False, seconds: float = 120) -> None:
+def wait(making: Apart, until=lambda: False, seconds: float = 120) -> None:
     began = time.monotonic()
     while making.running and not until():
         assert time.monotonic() - began < seconds, making.steps
@@ -31,7 +32,7 @@ def wait(making: Making, until=lambda: False, seconds: float = 120) -> None:
 
 
 def test_it_is_made_once_however_many_ask_and_tells_how_far_it_is(here):
-    making = Making(PAIRS)
+    making = Apart(demo.make, pairs=PAIRS)
     assert not demo.is_made() and not making.running
     making.begin()
     first, seen = making._process, []
@@ -45,12 +46,12 @@ def test_it_is_made_once_however_many_ask_and_tells_how_far_it_is(here):
     assert len(drawn) > 5  # seen while it was at work
     assert len(open_work(arguments([])).table) == PAIRS
     steps = []
-    demo.make(PAIRS, lambda step, done, total: steps.append(step))
+    demo.make(lambda step, done, total: steps.append(step), PAIRS)
     assert set(steps) == {"draw landscapes"}  # what is there is not measured again
 
 
 def test_killed_in_the_middle_it_is_begun_again(here):
-    making = Making(PAIRS)
+    making = Apart(demo.make, pairs=PAIRS)
     making.begin()
     wait(making, lambda: "score" in making.steps)
     making._process.kill()
@@ -62,10 +63,12 @@ def test_killed_in_the_middle_it_is_begun_again(here):
 
 
 def test_it_ends_with_the_server_and_the_next_start_waits_for_it(here):
-    program = [sys.executable, "-c", demo.PROGRAM.format(root=str(ROOT), pairs=PAIRS)]
-    first = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+    program = [sys.executable, "-c", PROGRAM.format(root=str(ROOT), module="app.demo", function="make")]
+    first = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    first.stdin.write(json.dumps({"pairs": PAIRS}))
+    first.stdin.close()
     assert "draw landscapes" in first.stdout.readline()
-    second = Making(PAIRS)
+    second = Apart(demo.make, pairs=PAIRS)
     second.begin()
     wait(second, lambda: "wait for another program that makes it" in second.steps)
     assert first.poll() is None
@@ -77,7 +80,7 @@ def test_it_ends_with_the_server_and_the_next_start_waits_for_it(here):
 
 def test_where_nothing_may_be_written_it_says_so(here):
     (here / "demo").write_text("in the way")
-    making = Making(PAIRS)
+    making = Apart(demo.make, pairs=PAIRS)
     making.begin()
     wait(making)
     assert "demo" in making.failed() and "Traceback" not in making.failed()
@@ -86,7 +89,7 @@ def test_where_nothing_may_be_written_it_says_so(here):
 def test_a_folder_called_app_in_the_current_directory_is_not_ours(here):
     (here / "app").mkdir()
     (here / "app" / "__init__.py").write_text("raise SystemExit('another app')")
-    making = Making(PAIRS)
+    making = Apart(demo.make, pairs=PAIRS)
     making.begin()
     wait(making, lambda: "draw landscapes" in making.steps)
     assert "draw landscapes" in making.steps
@@ -95,7 +98,7 @@ def test_a_folder_called_app_in_the_current_directory_is_not_ours(here):
 
 def test_the_page_shows_the_queue_when_it_is_made(here, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["review.py"])
-    monkeypatch.setattr(demo, "MAKING", Making(PAIRS))
+    monkeypatch.setattr(demo, "MAKING", Apart(demo.make, pairs=PAIRS))
     page = AppTest.from_file(str(ROOT / "app" / "review.py"), default_timeout=120)
     page.query_params["reviewer"] = "anna"
     page.run()
@@ -106,7 +109,7 @@ def test_the_page_shows_the_queue_when_it_is_made(here, monkeypatch):
 def test_the_page_says_why_there_is_no_demo(here, monkeypatch):
     (here / "demo").write_text("in the way")
     monkeypatch.setattr(sys, "argv", ["review.py"])
-    monkeypatch.setattr(demo, "MAKING", Making(PAIRS))
+    monkeypatch.setattr(demo, "MAKING", Apart(demo.make, pairs=PAIRS))
     page = AppTest.from_file(str(ROOT / "app" / "review.py"), default_timeout=60)
     page.run()
     assert not page.exception and "could not be made" in page.error[0].value and "Reload" in page.error[0].value

@@ -54,7 +54,7 @@ def test_a_pair_that_a_person_kept_before_the_build_still_counts_as_rejected(ope
     decide(opened, (table.id(alone), KEEP, "anna", "coupling"))
     building = Building(opened, last_settings(table))
     assert building.wait(60) and not building.error
-    new = open_work(Asked(opened.work.folder, None, None, opened.out, (), False)).table
+    new = open_work(Asked(opened.work.folder, None, None, opened.asked.out, (), False)).table
     assert new.kept[alone]
     found = rows(progress.by_reason(new, *masks_of(new, opened.known.verdicts()), {}))["coupling"]
     assert (found["rejected"], found["decided"]) == (before, 1)
