@@ -17,6 +17,7 @@ from curation.verdicts import DecisionsError
 from curation.workspace import WorkspaceError
 
 LONGEST_NAME = 60  # characters of a reviewer's name
+OUTDATED = "The pairs were measured again after the last selection, so reasons may be missing or old. Build the selection again on the page Overview."
 STYLE = """<style>
 [data-stale="true"] { opacity: 1 !important; }  /* nothing fades while it is being asked about */
 [data-testid="stCaptionContainer"] { opacity: .8; }  /* as Streamlit has them, these two are hard to read */
@@ -27,7 +28,7 @@ STYLE = """<style>
 </style>"""  # Streamlit leaves a hand's breadth free around a page; pictures need it
 
 
-@st.cache_resource(show_spinner="Opening ...", max_entries=2)
+@st.cache_resource(show_spinner="Opening ...", max_entries=1)  # of a million pairs a table takes 300 MB
 def _open(asked: Asked, changed: tuple[str, ...]) -> Opened:
     return open_work(asked)
 
@@ -45,10 +46,12 @@ def opened_work() -> Opened:
             _watch(demo.MAKING)
         opened = _open(wanted, stamp(wanted))
         must_be_there(opened.work)
-        return opened
     except (TableError, WorkspaceError, DecisionsError, OSError) as error:
         show_error(error)
         st.stop()
+    if opened.table.is_outdated:
+        st.warning(OUTDATED, icon="⚠")
+    return opened
 
 
 def _watch(making: Apart) -> None:

@@ -11,8 +11,8 @@ from threading import Lock
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import pyarrow.compute as pc
 
+from app.search import mentioned
 from app.table import REASONS, Table
 from curation.verdicts import NO_REASON
 
@@ -24,7 +24,6 @@ ORDERS = {
     "id": "by id",
 }
 KEPT = "kept"  # instead of a reason: the pairs that stay, the nearest to a threshold first
-MOST_READ = 20_000  # candidates of which more than the id is searched for a text
 NEARLY = 0.5  # of the threshold: pairs with a lower score are not worth a look for that reason
 HOPELESS = ("unreadable",)  # reasons whose pairs no verdict brings back
 MOST_REMEMBERED = 8  # lists of candidates of one table
@@ -47,7 +46,7 @@ def candidates(table: Table, reason: str | None = None, order: str = "informativ
     """All pairs worth a review, in order; each pair once. Found once for all who ask the same.
 
     reason: pairs dropped for it, or that it would drop, and those nearly so; None: all that is dropped or nearly; KEPT: what stays. order: of ORDERS. text: only
-    pairs whose id, or what is said of them, contains it. Equal ones stand by id.
+    pairs of which it is said (search.py). Equal ones stand by id.
     """
     if order not in ORDERS:
         raise ValueError(f'No order "{order}"; known: {", ".join(ORDERS)}.')
@@ -81,8 +80,7 @@ def _candidates(table: Table, reason: str | None, order: str, text: str) -> Cand
         by = np.lexsort((found.positions, -np.nan_to_num(_scores(table, found), nan=1)))
         found = Candidates(found.positions[by], found.reasons[by])
     if text:
-        few = len(found.positions) <= MOST_READ
-        has = _mentions(table, found.positions, text.lower()) if few else _ids_with(table, found.positions, text)
+        has = mentioned(table, text)[found.positions]
         found = Candidates(found.positions[has], found.reasons[has])
     return found
 
@@ -144,22 +142,6 @@ def _scores(table: Table, found: Candidates) -> np.ndarray:
         if REASONS[index] in table.scores:
             values[mine] = table.scores[REASONS[index]][found.positions[mine]]
     return values
-
-
-def _mentions(table: Table, positions: np.ndarray, text: str) -> np.ndarray:
-    """(n,) bool: whether the id, a reason, its detail or the error of each pair contains the text."""
-
-    def said(position: int) -> str:
-        faults = table.faults(position)
-        words = [table.id(position), table.error[position].as_py() or "", *(f"{f.reason} {f.detail}" for f in faults)]
-        return " ".join(words).lower()
-
-    return np.array([text in said(int(p)) for p in positions], bool)
-
-
-def _ids_with(table: Table, positions: np.ndarray, text: str) -> np.ndarray:
-    """(n,) bool; of very many pairs only the ids are looked through."""
-    return pc.match_substring(table.ids.take(positions), text, ignore_case=True).to_numpy(zero_copy_only=False)
 
 
 def _logit(score: np.ndarray) -> np.ndarray:

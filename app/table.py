@@ -62,7 +62,7 @@ class Classes:
 
 
 class Table:
-    """See the module. Made by `open_table`; never changes."""
+    """See the module; never changes. is_outdated: WORK was measured again after the last selection."""
 
     def __init__(self, work: Workspace) -> None:
         for file, made_by in ((work.scores, "curate score"), (work.faults, "curate build-selection --level 2")):
@@ -71,6 +71,7 @@ class Table:
         self.work = work
         self.settings = facts_of(work.faults)
         self.key = f"{inputs_of(work.scores)}-{inputs_of(work.faults)}"
+        self.is_outdated = inputs_of(work.faults) != work.measured
         scores, faults = _opened(work.scores), _opened(work.faults)
         self.ids = _whole(scores.read(["pair_id"])["pair_id"])
         with ThreadPoolExecutor(1) as beside:  # the one reads and looks up what the other need not wait for
@@ -187,6 +188,13 @@ class Table:
         """(n,) float32: the threshold that each pair of `dropped_for` reached; NaN where the reason has none."""
         return self._threshold[self._reason == REASONS.index(reason)]
 
+    def mentions(self, text: str) -> np.ndarray:
+        """(N,) bool: pairs with this text in their id, their error, a reason or its detail; upper and lower case are the same."""
+        found, detail = (_holds(column, text) for column in (self.ids, self._detail))
+        named = np.array([text.lower() in reason for reason in REASONS])
+        found[self._at[detail | named[self._reason]]] = True
+        return found | _holds(self.error, text)
+
     def counts(self) -> dict[str, int]:
         """Pairs by their first reason, in the order of RULES; only those there are."""
         first = self._reason[self.first_fault[self.first_fault != NOBODY]]
@@ -239,6 +247,13 @@ def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 def _numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return _whole(column).to_numpy(zero_copy_only=False)
+
+
+def _holds(column: pa.Array, text: str) -> np.ndarray:
+    """(n,) bool; a null holds nothing."""
+    if pa.types.is_null(column.type):
+        return np.zeros(len(column), bool)
+    return _numbers(pc.match_substring(column, text, ignore_case=True).fill_null(False))
 
 
 def _floats(column: pa.ChunkedArray) -> np.ndarray:

@@ -335,8 +335,7 @@ def build_selection(
 
 def write_faults(work: Workspace, selection: rules.Selection) -> None:
     """Every reason against every pair of the last selection -> WORK/faults.parquet, which the review app shows."""
-    inputs = digest(inputs_of(work.scores), inputs_of(work.groups))
-    write_table(work.faults, _faults(selection), inputs, _facts(selection))
+    write_table(work.faults, _faults(selection), work.measured, _facts(selection))
 
 
 def _faults(selection: rules.Selection) -> pa.Table:

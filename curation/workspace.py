@@ -204,6 +204,11 @@ class Workspace:
     def decisions(self) -> Place:
         return self.folder / "decisions.sqlite"
 
+    @property
+    def measured(self) -> str:
+        """Digest of what a selection is made from; WORK/faults.parquet carries that of the last one."""
+        return digest(inputs_of(self.scores), inputs_of(self.groups))
+
     def save(self) -> None:
         write_json(
             self.folder / "work.json",

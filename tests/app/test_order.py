@@ -93,11 +93,6 @@ def test_a_text_is_looked_for_in_ids_reasons_details_and_errors(table):
     assert ids(table, None, "id", "<img") == ""
 
 
-def test_of_very_many_only_the_ids_are_looked_through(table, monkeypatch):
-    monkeypatch.setattr(order, "MOST_READ", 3)
-    assert ids(table, None, "id", "F") == "f" and ids(table, None, "id", "backlit") == ""
-
-
 def test_pairs_below_the_threshold_are_at_most_as_many_as_above_or_twenty(tmp_path):
     few = {f"{i:03}": {"blur": 0.3 + i / 1000} for i in range(50)}
     table = Table(made_up(tmp_path, few, settings=Settings(2, {"blur": 0.5})))

@@ -12,7 +12,7 @@ from curation.manifest import read_manifest
 from curation.rules import RuleError
 from curation.thresholds import read_thresholds
 from curation.verdicts import DecisionsError
-from curation.workspace import one_at_a_time
+from curation.workspace import Workspace, one_at_a_time, read_frame, write_table
 
 REVIEW = Path(__file__).parents[2] / "app"
 
@@ -100,3 +100,12 @@ def test_a_work_directory_that_is_gone_is_told(page, work_copy):
         app = AppTest.from_file(str(REVIEW / "views" / f"{name}.py"), default_timeout=60)
         app.run()
         assert "is no work directory" in app.error[0].value and not app.exception
+
+
+def test_a_selection_older_than_what_was_measured_is_told(page, work_copy):
+    app = page("overview")
+    assert not app.warning
+    work = Workspace.load(work_copy)
+    write_table(work.scores, read_frame(work.scores), "measured again")
+    app.run()
+    assert not app.exception and "Build the selection again" in app.warning[0].value

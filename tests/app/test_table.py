@@ -13,7 +13,7 @@ from made_up import made_up
 from app import table as module
 from app.table import NOBODY, Fault, Table, TableError
 from curation.rules import Settings
-from curation.workspace import Workspace
+from curation.workspace import Workspace, write_table
 
 PAIRS = {
     "a": {"backlight": 0.7, "label_error": 0.9},
@@ -149,3 +149,10 @@ def test_a_selection_older_than_the_scores_says_nothing_of_pairs_that_are_gone(t
     assert table.kept[table.position("Ω")] and not table.kept[table.position("b")]
     assert [f.stands for f in table.faults(table.position("b"))] == [NOBODY]
     assert table.dropped_for("near_duplicate")[0].tolist() == [table.position("b")]
+
+
+def test_a_selection_older_than_what_was_measured_is_known_to_be(tmp_path):
+    work = made_up(tmp_path, PAIRS)
+    assert not Table(work).is_outdated
+    write_table(work.scores, pq.read_table(work.scores), "measured again")
+    assert Table(work).is_outdated
