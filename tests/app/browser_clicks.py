@@ -10,7 +10,7 @@ def click(pair_id: str = "0003", verdict: str = "drop", uuid: str | None = None,
         "uuid": uuid or str(uuid4()),
         "pair_id": pair_id,
         "verdict": verdict,
-        "time": "2026-11-23T10:00:00Z",
+        "time": "2026-01-23T10:00:00Z",
         **more,
     }
 

@@ -22,7 +22,7 @@ from curation.rules import Settings, select
 from curation.verdicts import DROP, KEEP, Verdict
 from curation.workspace import Workspace, write_table
 
-WHEN = datetime(2026, 11, 23, tzinfo=timezone.utc)
+WHEN = datetime(2026, 1, 23, tzinfo=timezone.utc)
 IDS = "abcdefghijkl"
 SPACE = load_builtin("stanford8")
 

@@ -33,7 +33,7 @@ def lineup(opened, tmp_path):
 
 
 def click(n, act="choose", stem="0000", **more):
-    return {"uuid": f"{n:08}", "act": act, "stem": stem, "time": "2026-11-23T10:00:00Z", **more}
+    return {"uuid": f"{n:08}", "act": act, "stem": stem, "time": "2026-01-23T10:00:00Z", **more}
 
 
 def chosen(n, said, stem, place=0):

@@ -14,7 +14,7 @@ from app.mixed import COLUMNS, write_mixed
 from app.outputs import OutputsError, compare
 from app.tally import Best
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+NOON = datetime(2026, 1, 23, 12, tzinfo=timezone.utc)
 FIRST, SECOND = 0, 1
 
 
@@ -48,7 +48,7 @@ def test_thirty_five_of_a_thousand_are_taken_from_the_second_model(tmp_path):
         assert copies[f"{stem}.png"] == before[f"{'second' if stem in chosen else 'first'}/{stem}.png"]
     header, *listed = rows(tmp_path / "mixed")
     assert header == COLUMNS and [row[0] for row in listed] == list(found.stems)
-    assert listed[0] == ["0000", "0000.png", "second", "anna, ben", "2026-11-23T12:00:00+00:00", "person", "0000.png"]
+    assert listed[0] == ["0000", "0000.png", "second", "anna, ben", "2026-01-23T12:00:00+00:00", "person", "0000.png"]
     assert listed[1] == ["0001", "0001.png", "first", "", "", "default", "0001.png"]
     assert mixed.says() == [
         f"200 pictures in {tmp_path / 'mixed'}: 193 from first, 7 from second. 7 by a person's choice, 193 without one."

@@ -11,7 +11,7 @@ from app.tally import Tally, Wins, best_of, standing, wilson
 from curation.database import Database
 from curation.verdicts import DecisionsError
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+NOON = datetime(2026, 1, 23, 12, tzinfo=timezone.utc)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from curation.place import absolute
 from curation.verdicts import current, digest
 from curation.workspace import Workspace
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+NOON = datetime(2026, 1, 23, 12, tzinfo=timezone.utc)
 EVIL = "<img src=x onerror=alert(1)>"
 
 
@@ -62,7 +62,7 @@ def test_a_selection_obeys_people_and_its_manifest_says_so(decided):
     assert by["backlit"] == "person" and set(by.drop("backlit")) == {"rule"} and "p00" not in by
     gone = rejected(decided)
     assert tuple(gone.loc["p00", ["reason", "by", "score", "representative"]]) == ("person", "person", "", "")
-    assert gone.loc["p00", "detail"] == "dropped by anna (2026-11-23): =HYPERLINK(a lens cap)"
+    assert gone.loc["p00", "detail"] == "dropped by anna (2026-01-23): =HYPERLINK(a lens cap)"
     assert set(gone["by"].drop("p00")) == {"rule"} and "kept by anna" in gone.loc["<img onerror=alert(1)>", "detail"]
     with store_of(decided) as store:
         verdicts = current(store.all())
@@ -75,16 +75,16 @@ def test_a_selection_obeys_people_and_its_manifest_says_so(decided):
 
 def test_explain_and_report_tell_what_people_said_and_no_note_becomes_markup(decided):
     kept = curate("explain", "backlit", cwd=decided, env=os.environ | {"COLUMNS": "200"}).stdout
-    assert f"kept by anna (2026-11-23): silhouettes are wanted {EVIL}" in kept
+    assert f"kept by anna (2026-01-23): silhouettes are wanted {EVIL}" in kept
     assert (decided / ".curate/evidence/backlit.png").exists()
     gone = curate("explain", "p00", cwd=decided).stdout
-    assert "p00 is dropped from Selection II: person" in gone and "dropped by anna (2026-11-23)" in gone
+    assert "p00 is dropped from Selection II: person" in gone and "dropped by anna (2026-01-23)" in gone
     assert "dropped by anna" in curate("explain", "p00", "--level", 0, cwd=decided).stdout
 
     curate("report", "--out", "r.html", cwd=decided)
     html = (decided / "r.html").read_text()
     assert "Decided by people" in html and "onerror=alert(1)&gt;" in html and EVIL not in html
-    assert "kept by anna (2026-11-23): silhouettes" in html and "dropped by anna (2026-11-23): =HYPERLINK" in html
+    assert "kept by anna (2026-01-23): silhouettes" in html and "dropped by anna (2026-01-23): =HYPERLINK" in html
     assert "1 pair is kept and 1 dropped for that here" in html
 
 

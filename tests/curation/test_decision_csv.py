@@ -12,7 +12,7 @@ from curation.decisions import Decision, DecisionsError, open_decisions
 from curation.reviews import ReviewError, harmless, original, read_reviews, reviews_of
 from curation.verdicts import current, digest
 
-NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=timezone.utc)
+NOON = datetime(2026, 1, 23, 12, 0, 0, 123456, tzinfo=timezone.utc)
 FORMULAS = [
     "=1+1",
     "+1",
@@ -67,9 +67,9 @@ def test_the_file_holds_what_stands_and_no_cell_of_it_is_a_formula(file):
         rows = list(csv.reader(f))
     assert rows[0] == ["pair_id", "reason", "verdict", "reviewer", "time", "note"]
     assert rows[1:] == [
-        ["a", "blur", "drop", "anna", "2026-11-23T12:00:00.123456+00:00", "'=cmd|' /C calc'!A0"],
-        ["'-b", "person", "drop", "'=ben()", "2026-11-23T12:00:00.123456+00:00", "no\nsky"],
-        ["a", "blur", "keep", "anna", "2026-11-23T12:00:01.123456+00:00", "after all"],
+        ["a", "blur", "drop", "anna", "2026-01-23T12:00:00.123456+00:00", "'=cmd|' /C calc'!A0"],
+        ["'-b", "person", "drop", "'=ben()", "2026-01-23T12:00:00.123456+00:00", "no\nsky"],
+        ["a", "blur", "keep", "anna", "2026-01-23T12:00:01.123456+00:00", "after all"],
     ]
 
 

@@ -24,7 +24,7 @@ EVERYTHING = {name: 0.5 for name in ("dark", "overexposed", "blur", "low_informa
 @pytest.fixture(scope="module")
 def seen(curated):
     """reason -> a pair that has it, as the report sees it."""
-    dropped = Verdict("drop", ("anna",), "", "blur", datetime(2026, 11, 23, tzinfo=timezone.utc))
+    dropped = Verdict("drop", ("anna",), "", "blur", datetime(2026, 1, 23, tzinfo=timezone.utc))
     selection = select(*curated.tables, Settings(thresholds=EVERYTHING, keep_per_class=1), {"p01": dropped})
     learned = evidence.load_learned(curated.work, set(curated.scores["pair_id"]))
     found = {}

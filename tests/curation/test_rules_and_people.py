@@ -10,7 +10,7 @@ from test_rules import ALONE, NONE, duplicates, groups, like, photo, reasons, ta
 from curation.rules import Settings, select
 from curation.verdicts import Verdict
 
-WHEN = datetime(2026, 11, 23, tzinfo=timezone.utc)
+WHEN = datetime(2026, 1, 23, tzinfo=timezone.utc)
 
 
 def by_people(keep="", drop="") -> dict[str, Verdict]:
@@ -43,7 +43,7 @@ def test_a_pair_that_a_person_dropped_is_dropped_for_that_first_and_from_selecti
     assert reasons(chosen) == {"a": ["person", "label_error"], "b": ["person"]}
     fault = chosen.faults["b"][0]
     assert (fault.detail, fault.score, fault.threshold) == (
-        "dropped by anna (2026-11-23), for dark: a lens cap",
+        "dropped by anna (2026-01-23), for dark: a lens cap",
         None,
         None,
     )
@@ -84,7 +84,7 @@ def test_an_unreadable_pair_cannot_be_kept_and_says_that_a_person_wanted_to():
     chosen = select(scores, NONE, ALONE, Settings(2), by_people(keep="b"))
     assert chosen.kept == ["a"] and not chosen.by_person("b") and reasons(chosen) == {"b": ["unreadable"]}
     assert chosen.faults["b"][0].detail == (
-        "truncated image; kept by anna (2026-11-23): real haze (but there is nothing to train on)"
+        "truncated image; kept by anna (2026-01-23): real haze (but there is nothing to train on)"
     )
     assert reasons(select(scores, NONE, ALONE, Settings(2), by_people(drop="b"))) == {"b": ["unreadable", "person"]}
 

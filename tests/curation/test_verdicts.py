@@ -7,7 +7,7 @@ import pytest
 
 from curation.verdicts import Decision, DecisionsError, Verdict, current, digest, standing, votes
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+NOON = datetime(2026, 1, 23, 12, tzinfo=timezone.utc)
 
 
 def said(verdict, reviewer, minute, pair="a", **more) -> Decision:
@@ -76,13 +76,13 @@ def test_the_order_of_storing_makes_no_difference_to_verdicts_or_their_digest():
 
 
 def test_a_verdict_says_in_one_line_who_when_and_why():
-    when = datetime(2026, 11, 23, tzinfo=timezone.utc)
-    assert Verdict("keep", ("anna",), "real haze", "backlight", when).says() == "kept by anna (2026-11-23): real haze"
+    when = datetime(2026, 1, 23, tzinfo=timezone.utc)
+    assert Verdict("keep", ("anna",), "real haze", "backlight", when).says() == "kept by anna (2026-01-23): real haze"
     assert Verdict("drop", ("anna", "ben"), "", "blur", when, 1).says() == (
-        "dropped by anna, ben (2026-11-23), for blur, 1 against"
+        "dropped by anna, ben (2026-01-23), for blur, 1 against"
     )
     assert Verdict("drop", ("",), "two\nlines\x1b[31m", "person", when).says() == (
-        "dropped by somebody (2026-11-23): two lines [31m"
+        "dropped by somebody (2026-01-23): two lines [31m"
     )
 
 
