@@ -46,9 +46,18 @@ class Choice:
         return self.table.classes.members(name)
 
     def stays(self, pairs: np.ndarray, verdicts: np.ndarray) -> np.ndarray:
-        """(n,) bool: what people and rules together keep, of pairs at these positions."""
+        """(n,) bool: what people and rules together keep, of pairs at these positions. A copy that people keep stays for its original."""
         rules, said = self.rules[pairs], verdicts[pairs]
-        return (rules != UNREADABLE) & ((said == KEPT) | ((said == OPEN) & (rules == BY_RULES)))
+        copies, originals = self.table.copies
+        instead = originals[verdicts[copies] == KEPT]
+        by_rules = (said == OPEN) & (rules == BY_RULES) & ~np.isin(pairs, instead)
+        return (rules != UNREADABLE) & ((said == KEPT) | by_rules)
+
+    def loose(self, members: np.ndarray, verdicts: np.ndarray) -> int:
+        """How many of those that stay are not kept by name, where the rules may prefer others to them now."""
+        left, stay = verdicts[members] == OPEN, self.stays(members, verdicts)
+        could_stay = np.isin(self.rules[members], (SURPLUS, COPY))
+        return int((stay & left).sum()) if (left & ~stay & could_stay).any() else 0
 
     def size_kept(self, members: np.ndarray, verdicts: np.ndarray) -> int | None:
         """How many pairs of a class the rules keep at most; None where there is no such rule."""

@@ -21,6 +21,7 @@ from app.order import Candidates, candidates
 from app.table import REASONS
 from app.tiles import words
 from app.undecided import Undecided
+from curation.calibration import ENOUGH
 from curation.leases import Leases
 from curation.verdicts import DecisionsError
 
@@ -53,7 +54,7 @@ class Desk:
         if self.chosen == chosen:
             return
         self.chosen = chosen
-        found: Candidates = candidates(self.opened.table, reason, order, text)
+        found: Candidates = candidates(self.opened.table, reason, order, text, ENOUGH)
         self._positions, self._reasons = found.positions, found.reasons
         self._undecided.choose(found.positions)
         self._let_go |= set(self._mine)
@@ -120,7 +121,7 @@ class Desk:
             last = self.opened.decisions.last_of(self.reviewer)
         except DecisionsError:
             return None
-        return last and {"uuid": last.uuid, "pair_id": last.pair_id, "reason": last.reason}
+        return last and {"uuid": last.uuid, "pair_id": last.pair_id, "verdict": last.verdict, "reason": last.reason}
 
     def _knows(self, pair_id: str) -> bool:
         try:

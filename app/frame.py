@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import demo
 from app.apart import Apart
-from app.opened import Asked, Opened, arguments, must_be_there, open_work, stamp
+from app.opened import Asked, Opened, WordsError, arguments, must_be_there, open_work, stamp
 from app.table import TableError
 from curation.verdicts import DecisionsError
 from curation.workspace import WorkspaceError
@@ -34,7 +34,13 @@ def _open(asked: Asked, changed: tuple[str, ...]) -> Opened:
 
 
 def asked() -> Asked:
-    return arguments(sys.argv[1:])
+    """What the command line says. Stops the page with what it may say where it is wrong."""
+    try:
+        return arguments(sys.argv[1:])
+    except WordsError as error:
+        show_error(error)
+        st.code(error.help, language=None, wrap_lines=True)
+        st.stop()
 
 
 def opened_work() -> Opened:
@@ -79,8 +85,9 @@ def show_error(told: object) -> None:
 
 def plain(text: str) -> str:
     """A text for where Streamlit reads Markdown (messages, captions, labels): in it a picture's address, for one, would be fetched by the
-    browser of everybody who looks on."""
-    return re.sub(r"([^\w\s])", r"\\\1", text, flags=re.ASCII)
+    browser of everybody who looks on. Options are shown as code: elsewhere Streamlit makes a dash of `--`, and nobody could copy them."""
+    words = re.split(r"(--[\w-]*)", text, flags=re.ASCII)
+    return "".join(f"`{w}`" if i % 2 else re.sub(r"([^\w\s])", r"\\\1", w, flags=re.ASCII) for i, w in enumerate(words))
 
 
 def reviewer_name() -> str:
@@ -91,9 +98,11 @@ def reviewer_name() -> str:
             st.markdown("#### Who is reviewing?")
             st.caption("Your name stands beside each of your decisions. Two reviewers never get the same pair at once.")
             said = _tidy(st.text_input("Name", max_chars=LONGEST_NAME))
-            if st.form_submit_button("Begin") and said:
-                st.session_state["reviewer"] = said
-                st.rerun()
+            if st.form_submit_button("Begin"):
+                if said:
+                    st.session_state["reviewer"] = said
+                    st.rerun()
+                st.caption("Write a name first.")
         st.stop()
     st.session_state["reviewer"] = name
     if st.query_params.get("reviewer") != name:

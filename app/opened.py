@@ -51,9 +51,30 @@ class Opened:
     asked: Asked
 
 
+class WordsError(ValueError):
+    """The words after `--` are wrong, or ask for help; the message says in which way. help: what may stand there."""
+
+    def __init__(self, message: str, help: str) -> None:
+        super().__init__(message)
+        self.help = help
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises where others end the program: a page would stay empty then."""
+
+    def error(self, message: str) -> None:
+        raise WordsError(
+            f"The app was started with words that it does not understand: {message}. Start it again.",
+            self.format_help(),
+        )
+
+    def print_help(self, file: object = None) -> None:
+        raise WordsError("What may stand after streamlit run app/review.py:", self.format_help())
+
+
 def arguments(words: list[str]) -> Asked:
-    """What stands after `--`. Ends the program with a line on stderr where it is wrong."""
-    parser = argparse.ArgumentParser(
+    """What stands after `--`. Raises WordsError."""
+    parser = _Parser(
         prog="streamlit run app/review.py --",
         description="Review rejected pairs in a browser. Without --work: the demo data set, made at the first start.",
     )

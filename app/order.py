@@ -42,15 +42,18 @@ _FOUND: WeakKeyDictionary[Table, dict[tuple, Candidates]] = WeakKeyDictionary()
 _LOCK = Lock()
 
 
-def candidates(table: Table, reason: str | None = None, order: str = "informative", text: str = "") -> Candidates:
+def candidates(
+    table: Table, reason: str | None = None, order: str = "informative", text: str = "", enough: int = 0
+) -> Candidates:
     """All pairs worth a review, in order; each pair once. Found once for all who ask the same.
 
     reason: pairs dropped for it, or that it would drop, and those nearly so; None: all that is dropped or nearly; KEPT: what stays. order: of ORDERS. text: only
-    pairs of which it is said (search.py). Equal ones stand by id.
+    pairs of which it is said (search.py). enough: so many pairs for a reason with a score, where there are so many with one, also such as
+    are not nearly dropped, the nearest. Equal ones stand by id.
     """
     if order not in ORDERS:
         raise ValueError(f'No order "{order}"; known: {", ".join(ORDERS)}.')
-    asked = reason, order, text.strip()
+    asked = reason, order, text.strip(), enough
     with _LOCK:
         found = _FOUND.setdefault(table, {})
         if asked not in found:
@@ -61,7 +64,7 @@ def candidates(table: Table, reason: str | None = None, order: str = "informativ
         return found[asked]
 
 
-def _candidates(table: Table, reason: str | None, order: str, text: str) -> Candidates:
+def _candidates(table: Table, reason: str | None, order: str, text: str, enough: int) -> Candidates:
     counts = table.counts()
     if reason == KEPT:
         found = _kept(table, [r for r in table.scores if table.in_force(r)])
@@ -69,7 +72,7 @@ def _candidates(table: Table, reason: str | None, order: str, text: str) -> Cand
         lists = {r: _of_reason(table, r, order) for r in REASONS if counts.get(r) or table.in_force(r)}
         found = _informative(lists) if order == "informative" else _joined(lists.values())
     else:
-        found = _of_reason(table, reason, order)
+        found = _of_reason(table, reason, order, enough)
     keep = np.sort(np.unique(found.positions, return_index=True)[1])
     found = Candidates(found.positions[keep].astype(np.int32), found.reasons[keep].astype(np.int8))
     if order in ("class", "id"):
@@ -85,18 +88,24 @@ def _candidates(table: Table, reason: str | None, order: str, text: str) -> Cand
     return found
 
 
-def _of_reason(table: Table, reason: str, order: str) -> Candidates:
+def _of_reason(table: Table, reason: str, order: str, enough: int = 0) -> Candidates:
     dropped, score = table.dropped_for(reason)
     positions, value = dropped, np.nan_to_num(score, nan=1.0)
     distance = value  # without a threshold: the least similar first
     if reason in table.scores:
         all_of, threshold = table.scores[reason], table.thresholds[reason]
-        is_near = (all_of >= NEARLY * threshold) & table.error.is_null().to_numpy(zero_copy_only=False)
-        is_near[dropped] = False
-        near = np.flatnonzero(is_near)
-        over = near[all_of[near] >= threshold]  # what the rule would drop, were it applied, or a person did not keep
-        below = near[all_of[near] < threshold]
-        below = below[np.lexsort((below, -all_of[below]))][: max(FEWEST_NEARLY, len(dropped) + len(over))]
+        others = table.error.is_null().to_numpy(zero_copy_only=False)
+        others[dropped] = False
+        over = np.flatnonzero(
+            others & (all_of >= threshold)
+        )  # what the rule would drop, were it applied, or a person did not keep
+        above = len(dropped) + len(over)
+        below = np.flatnonzero(others & (all_of < threshold) & (all_of >= NEARLY * threshold))
+        if above + len(below) < enough:
+            below = np.flatnonzero(others & (all_of < threshold))
+        below = below[np.lexsort((below, -all_of[below]))]
+        nearly = int((all_of[below] >= NEARLY * threshold).sum())
+        below = below[: max(min(nearly, max(FEWEST_NEARLY, above)), enough - above)]
         positions = np.concatenate([dropped, over, below])
         value = np.concatenate([value, all_of[over], all_of[below]])
         distance = np.abs(_logit(value) - _logit(np.float32(threshold)))

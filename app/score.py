@@ -84,7 +84,14 @@ class Score:
         at = np.flatnonzero(~np.isnan(self.values))
         scores = pd.Series(np.round(self.values[at].astype(np.float64), 4), index=at)
         reviews = pd.DataFrame({"pair_id": reviewed.at, "drop": reviewed.drop})
-        return calibrate(self.reason, scores, reviews, before, wanted, lambda n: f"Queue, Reason: {self.reason}")
+        return calibrate(
+            self.reason,
+            scores,
+            reviews,
+            before,
+            wanted,
+            lambda n: f"The Queue asks for them where the reason {self.reason} is chosen.",
+        )
 
     @cached_property
     def _order(self) -> np.ndarray:

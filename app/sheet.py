@@ -6,12 +6,13 @@ are, only those of two pages are looked at one by one.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from app.inbox import Inbox
 from app.judged import OPEN, Judged
 from app.opened import Opened
-from app.order import candidates
+from app.order import Candidates, candidates
 from app.tiles import Tiles, number, words
 from curation.verdicts import DecisionsError
 
@@ -28,11 +29,20 @@ class Sheet:
         self.chosen: tuple = ()
         self.choose(None, "informative", "", SIZES[0])
 
-    def choose(self, reason: str | None, order: str, text: str, size: int) -> None:
-        """Another reason, order, text or number of thumbnails."""
-        if self.chosen[:3] != (reason, order, text):
+    def choose(self, reason: str | None, order: str, text: str, size: int, undecided: bool = False) -> None:
+        """Another reason, order, text or number of thumbnails. undecided: only what nobody has decided until now; the pages stay as they are
+        while they are decided, until something else is chosen."""
+        if (*self.chosen[:3], *self.chosen[4:]) != (reason, order, text, undecided):
             self._found = candidates(self.opened.table, reason, order, text)
-        self.chosen = (reason, order, text, size)
+            if undecided:
+                self._found = self._open(self._found)
+        self.chosen = (reason, order, text, size, undecided)
+
+    def _open(self, found: Candidates) -> Candidates:
+        with suppress(DecisionsError):  # the answer says so
+            self.opened.known.refresh(at_once=True)
+        is_open = self._judged.verdicts()[found.positions] == OPEN
+        return Candidates(found.positions[is_open], found.reasons[is_open])
 
     def answer(self, said: dict[str, Any] | None) -> dict[str, Any]:
         """What the browser gets for what it said: everything grid.js names."""
@@ -68,6 +78,8 @@ class Sheet:
         }
 
     def _nothing(self) -> str:
-        reason, _, text, _ = self.chosen
+        reason, text, undecided = self.chosen[0], self.chosen[2], self.chosen[4]
+        if undecided:
+            return "Nothing here is undecided. Choose another reason or text, or show what is decided, too."
         about = f' that says "{text.strip()}"' if text.strip() else ""
         return f"There is no pair here{f' for {reason}' if reason else ''}{about}. Choose another reason or text."

@@ -101,7 +101,7 @@ class Strips:
             "stays": int(stays.sum()),
             "faulty": int((self._choice.rules[members[stays]] == FAULTY).sum()),
             "chosen": int((verdicts[members] != OPEN).sum()),
-            "loose": int((verdicts[members[stays]] == OPEN).sum()),
+            "loose": self._choice.loose(members, verdicts),
             "filled": self._choice.filled(members, verdicts),
             "members": [table.id(m) for m in shown],
             "more": len(members) > len(shown) < MOST_SHOWN,

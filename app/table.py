@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.place import Place
-from curation.rules import RULES
+from curation.rules import COPIES, RULES
 from curation.scores import SCORES
 from curation.workspace import Workspace, facts_of, inputs_of, source
 
@@ -183,6 +183,14 @@ class Table:
         found = np.zeros(len(self), bool)
         found[self._at[other]] = True
         return found
+
+    @cached_property
+    def copies(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) positions of the pairs dropped as copies, and (n,) of the pair that stays for each, or NOBODY."""
+        mine = np.isin(self._reason, [REASONS.index(reason) for reason in COPIES]) & self._stands.is_valid().to_numpy(
+            zero_copy_only=False
+        )
+        return self._at[mine], self.positions(pa.chunked_array([self._stands.filter(pa.array(mine))]))
 
     def limits_of(self, reason: str) -> np.ndarray:
         """(n,) float32: the threshold that each pair of `dropped_for` reached; NaN where the reason has none."""

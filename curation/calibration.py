@@ -113,14 +113,14 @@ def calibrate(
         scores: (N,) in [0, 1], indexed by pair id; every pair of the set that has this score.
         reviews: columns pair_id and drop (see reviews.py), of this reason; those without a score are passed over.
         before: the threshold in force; None = switched off.
-        more: the command that picks so many more pairs to review, for the messages.
+        more: the sentence that says how to get so many more pairs to review, for the messages.
 
     Raises ReviewError: too few reviews, all alike, or no threshold is as precise as wanted.
     """
     verdicts = reviews.set_index("pair_id")["drop"]
     verdicts = verdicts[verdicts.index.isin(scores.index)]
     n, total = len(verdicts), float(verdicts.sum())
-    get = f"`{more(max(ENOUGH - n, FEWEST))}` picks them."
+    get = more(max(ENOUGH - n, FEWEST))
     if n < FEWEST:
         raise ReviewError(f"{reason}: {n} reviewed pairs are too few, {FEWEST} are the least and {ENOUGH} serve. {get}")
     if total in (0, n):
@@ -143,7 +143,7 @@ def calibrate(
         w = worth(curve, values, seen, float(values[best]))
         raise ReviewError(
             f"{reason}: no threshold is as precise as {wanted:g}; the best is {w.precision:.2f} (95 %: {w.low:.2f}-{w.high:.2f}) at "
-            f"{w.threshold:g}, which rejects {w.rejects:,} pairs. Ask for a lower precision (--precision), or review more pairs. {get}"
+            f"{w.threshold:g}, which rejects {w.rejects:,} pairs. Ask for a lower precision, or review more pairs. {get}"
         )
     lowest = enough[-1]
     below = float(values[lowest + 1]) if lowest + 1 < len(values) else 0.0

@@ -382,7 +382,6 @@ def calibrate(
     For each reason the lowest threshold with the wanted precision, estimated for the whole data set; calibration.csv
     gives for each score how probably you would drop the pair. Then: curate build-selection --thresholds thresholds.toml
     """
-    from functools import partial
 
     import pandas as pd
 
@@ -425,7 +424,10 @@ def calibrate(
         found, failed = {}, []
         elsewhere = None if data.work == DataOptions.work else data.work
         for r in wanted:
-            more = partial(sample_line, r, reviews, elsewhere)
+
+            def more(n: int, reason: str = r) -> str:
+                return f"`{sample_line(reason, reviews, elsewhere, n)}` picks them."
+
             try:
                 found[r] = calibration.calibrate(
                     r, _scores_of(scores, r), said[said["reason"] == r], before[r], precision, more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -334,8 +335,11 @@ def build_selection(
 
 
 def write_faults(work: Workspace, selection: rules.Selection) -> None:
-    """Every reason against every pair of the last selection -> WORK/faults.parquet, which the review app shows."""
-    write_table(work.faults, _faults(selection), work.measured, _facts(selection))
+    """Every reason against every pair of the last selection -> WORK/faults.parquet, which the review app shows; the same one is not written again."""
+    faults, facts = _faults(selection), _facts(selection)
+    is_there = inputs_of(work.faults) == work.measured and facts_of(work.faults) == json.loads(json.dumps(facts))
+    if not is_there or not pq.read_table(source(work.faults, True)).equals(faults):
+        write_table(work.faults, faults, work.measured, facts)
 
 
 def _faults(selection: rules.Selection) -> pa.Table:

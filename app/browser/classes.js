@@ -35,7 +35,10 @@ class Classes extends Tiles {
   }
 
   keep(strip, k) {
-    if (!Number.isInteger(k) || k < 0) return this.tellOf("keep how many? Write a whole number");
+    if (!Number.isInteger(k) || k < 0) {
+      this.cards.get(strip.id).k.value = strip.stays;
+      return this.tellOf("keep how many? Write a whole number");
+    }
     k = Math.min(k, strip.size);
     this.add([{ pair_id: strip.id, verdict: "choose", k, reason: REASON, within: "class" }], `${k} of ${strip.size.toLocaleString()} like ${strip.id} stay`);
   }
@@ -91,7 +94,7 @@ class Classes extends Tiles {
     button.classList.toggle("goes", !stays);
     button.setAttribute("aria-pressed", String(stays));
     score.textContent = isRepresentative ? "representative" : facts && facts.similarity !== null ? facts.similarity.toFixed(2) : "";
-    state.textContent = this.whose(id) || (facts?.held ? "someone has it open" : facts?.faults[0] || "kept");
+    state.textContent = this.whose(id) || (facts?.held ? "someone has it open" : facts?.faults[0] || (stays ? "kept" : "a copy of it is kept"));
     return button;
   }
 }

@@ -37,7 +37,7 @@ class Grid extends Tiles {
 
   all() {
     this.selected = new Set(this.idsOn(this.page).filter((id) => !this.tiles.get(id)?.held));
-    this.show();
+    this.tellOf("");
   }
 
   none() {

@@ -109,7 +109,7 @@ class Board {
       number.title = right ? "" : "a number from 0 to 1";
       if (right) this.set(reason, { value: round(value), on: true });
     });
-    number.addEventListener("blur", () => { number.classList.remove("wrong"); this.show(); });
+    number.addEventListener("blur", () => { number.classList.remove("wrong"); number.value = shown(this.thresholds[reason].value); }); // and no more: a click that takes the focus away must still find its target
     const on = make("input", { type: "checkbox", "aria-label": `${reason} rejects`, onchange: () => this.set(reason, { on: on.checked }) });
     const handle = make("div", { class: "handle", role: "slider", tabindex: "0", "aria-label": `${reason} threshold`, "aria-valuemin": "0", "aria-valuemax": "1" });
     const plot = make("div", { class: "plot" }, ...decades(score.bars), bars(score.bars, "all"), bars(score.bars, "above"), ...[0, 0.5, 1].map((v) => make("span", { class: "axis", style: `left:${100 * v}%` }, String(v))), handle);
@@ -211,6 +211,7 @@ class Board {
     const worth = facts.worth;
     if (!facts.reviews) lines.push("no reviews yet");
     else if (!worth) lines.push(`${count(facts.reviews)} reviews, nothing above the threshold`);
+    else if (!worth.seen) lines.push(`${count(facts.reviews)} reviews, none of what is rejected`);
     else {
       const doubt = worth.seen === worth.rejects ? "all seen" : `95 %: ${worth.low.toFixed(2)}–${worth.high.toFixed(2)}; ${count(worth.seen)} of them seen`;
       lines.push(`precision so far ${worth.precision.toFixed(2)} (${doubt})`);
@@ -227,7 +228,7 @@ class Board {
     const button = make("button", { class: "calibrate", disabled: !enough || Boolean(this.act), onclick: () => this.calibrate(reason) }, this.act ? "calibrating ..." : "calibrate from reviews");
     const told = facts.told;
     const words = told ? told.error || `before ${told.before} → after ${told.after}`
-      : enough ? `${count(facts.reviews)} reviews` : `needs ${this.data.fewest} reviews of ${reason}, has ${count(facts.reviews)}; the Queue asks for them`;
+      : enough ? `${count(facts.reviews)} reviews` : `needs ${this.data.fewest} reviews of ${reason}, has ${count(facts.reviews)}; the Queue asks for them where this reason is chosen`;
     const found = this.data.examples;
     const mine = found && found.reason === reason ? found : null;
     const side = (name, title, ids) => make("div", { class: "side " + name }, make("h5", {}, title),
@@ -237,6 +238,9 @@ class Board {
     if (mine) parts.push(make("div", { class: "sides" },
       side("keep", `just below ${shown(mine.value)}: not rejected`, mine.below), side("drop", at.on ? `at ${shown(mine.value)} or just above: rejected` : `at ${shown(mine.value)} or just above: would be rejected`, mine.above)));
     if (this.open) parts.push(this.evidence());
+    const whole = parts.map((part) => part.outerHTML).join("");
+    if (whole === this.panelShown) return; // a button that is pressed just now must stay where it is
+    this.panelShown = whole;
     const focused = this.panel.getRootNode().activeElement;
     const again = focused && this.panel.contains(focused) ? focused.dataset.id : null;
     this.panel.replaceChildren(...parts);

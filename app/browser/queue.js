@@ -10,7 +10,7 @@ const ASK = 80; // ms after which the server is asked again for items that it wa
 const MOST_HELD = 60; // items held here, to go back to
 const KEYS = [
   ["K", "keep"], ["D", "drop"], ["S", "skip: someone else may decide"], ["U", "undo"], ["←  →", "go back and forth"],
-  ["O", "label map over the photo"], ["N", "write a note"], ["?", "this help"],
+  ["O", "label map over the photo"], ["E", "evidence large, and small again"], ["N", "write a note"], ["?", "this help"],
 ];
 
 class Queue {
@@ -23,6 +23,8 @@ class Queue {
     this.trail = []; // ids in the order they were shown
     this.here = -1; // place in the trail
     this.made = []; // decisions made here and not undone, in their order
+    this.notes = new Map(); // id -> what is written about it and not sent yet
+    this.told = ""; // what the last key did
     this.overlay = false;
     this.opacity = 0.5;
     this.outbox = null;
@@ -30,7 +32,7 @@ class Queue {
     document.addEventListener("keydown", this.onKey);
     this.onSight = () => document.visibilityState === "visible" && this.outbox && this.say();
     document.addEventListener("visibilitychange", this.onSight);
-    this.timers = [setInterval(() => this.outbox && this.outbox.waiting.length && this.say(), RESEND), setInterval(this.onSight, RENEW)];
+    this.timers = [setInterval(() => this.resend(), RESEND), setInterval(this.onSight, RENEW)];
     this.build();
   }
 
@@ -41,7 +43,15 @@ class Queue {
     clearTimeout(this.asking);
   }
 
+  // What nobody confirmed is sent again, and said to be safe meanwhile.
+  resend() {
+    if (!this.outbox || !this.outbox.waiting.length) return;
+    this.say();
+    if (Date.now() - this.heard > RESEND) this.show();
+  }
+
   receive(data) {
+    this.heard = Date.now();
     if (!this.outbox || this.owner !== data.owner) {
       this.owner = data.owner;
       this.outbox = new Outbox(data.owner);
@@ -106,6 +116,7 @@ class Queue {
     if (verdict === "keep" && item.error) return this.flash("This pair cannot be kept: there is nothing to train on.");
     if (verdict === "skip" && (this.decisionOn(this.at)?.verdict || item.verdict || "skip") !== "skip") return this.forth(); // it is decided; U takes that back
     this.note(this.outbox.add({ pair_id: this.at, verdict, reason: item.reason, note: this.noteField.value.trim() }));
+    this.told = `${this.at}: ${{ keep: "kept", drop: "dropped", skip: "skipped" }[verdict]}`;
     this.noteField.value = "";
     this.here = Math.min(this.here, this.trail.length - 1);
     this.forth();
@@ -115,6 +126,7 @@ class Queue {
     const last = this.made.at(-1) || this.data.undo;
     if (!last) return;
     if (!this.made.length) this.data.undo = null; // taken back once
+    this.told = `${last.pair_id}: ${{ keep: "keep", drop: "drop", skip: "skip" }[last.verdict]} taken back`;
     this.note(this.outbox.add({ pair_id: last.pair_id, verdict: "undo", reason: last.reason, note: "", undoes: last.uuid }));
     const place = this.trail.lastIndexOf(last.pair_id);
     this.here = place >= 0 ? place : this.trail.push(last.pair_id) - 1;
@@ -130,7 +142,7 @@ class Queue {
     }
     const act = {
       k: () => this.decide("keep"), d: () => this.decide("drop"), s: () => this.decide("skip"), u: () => this.undo(),
-      arrowleft: () => this.back(), arrowright: () => this.forth(), o: () => this.toggleOverlay(), n: () => this.noteField.focus(),
+      arrowleft: () => this.back(), arrowright: () => this.forth(), o: () => this.toggleOverlay(), e: () => this.enlarge(), n: () => this.noteField.focus(),
       "?": () => this.toggleHelp(), escape: () => this.toggleHelp(false),
     }[event.key.toLowerCase()];
     if (!act) return;
@@ -181,7 +193,7 @@ class Queue {
     this.pair = make("div", { class: "pair" },
       make("div", { class: "head" }, make("div", {}, p.title, p.why), make("div", { class: "right" }, p.state, p.meter)),
       this.acts, this.figures,
-      make("div", { class: "below" }, make("div", { class: "side" }, p.legend, p.others), p.evidence));
+      this.below = make("div", { class: "below" }, make("div", { class: "side" }, p.legend, p.others), p.evidence));
     this.root.replaceChildren(make("div", { class: "queue" }, p.message, p.count, this.pair, this.empty, this.help, this.tip));
     this.setOpacity(this.opacity);
   }
@@ -189,12 +201,22 @@ class Queue {
   show() {
     const p = this.parts, item = this.items.get(this.at), data = this.data;
     const waiting = this.outbox.waiting.length;
-    p.message.textContent = data.message || "";
-    p.message.hidden = !data.message;
-    p.count.textContent = `${data.decided.toLocaleString()} decided by ${data.reviewer} · ${data.left.toLocaleString()} left` + (waiting > 3 ? ` · ${waiting} being stored` : "");
+    const silent = waiting && Date.now() - this.heard > RESEND;
+    const message = silent ? `The app does not answer. ${waiting} ${waiting === 1 ? "decision is" : "decisions are"} safe in this browser and will be sent when it does.` : data.message;
+    p.message.textContent = message || "";
+    p.message.hidden = !message;
+    const sent = { keep: 1, drop: 1 }; // what is on its way counts already
+    const decided = data.decided + this.outbox.waiting.reduce((sum, d) => sum + (d.within ? 0 : sent[d.verdict] || 0), 0);
+    p.count.textContent = [`${Math.max(0, decided).toLocaleString()} decided by ${data.reviewer}`, `${data.left.toLocaleString()} left`, waiting > 3 ? `${waiting} being stored` : "", this.told].filter(Boolean).join(" · ");
     this.pair.hidden = !item;
     this.empty.hidden = Boolean(item);
-    this.empty.textContent = this.queue.some((id) => !this.done(id)) || this.at ? "loading ..." : data.nothing;
+    this.empty.textContent = waiting || this.queue.some((id) => !this.done(id)) || this.at ? "loading ..." : data.nothing;
+    if (this.noteOf !== this.at) { // a note stays with its pair
+      if (this.noteOf && this.noteField.value.trim()) this.notes.set(this.noteOf, this.noteField.value);
+      this.noteField.value = this.notes.get(this.at) || "";
+      this.notes.delete(this.at);
+      this.noteOf = this.at;
+    }
     this.root.host?.setAttribute?.("data-at", this.at || "");
     if (!item) return;
     const decision = this.decisionOn(this.at);
@@ -211,7 +233,7 @@ class Queue {
     set(this.over, item.label);
     set(this.label, item.label);
     this.legend(item);
-    const shown = item.evidence ? [make("img", { src: item.evidence, alt: "evidence of " + item.reason }), make("p", {}, item.says)] : [make("p", {}, (item.photo && item.error) || item.says || (item.whole ? "" : "loading ..."))];
+    const shown = item.evidence ? [make("img", { src: item.evidence, alt: "evidence of " + item.reason, title: "larger, and smaller again (E)", onclick: () => this.enlarge() }), make("p", {}, item.says)] : [make("p", {}, (item.photo && item.error) || item.says || (item.whole ? "" : "loading ..."))];
     p.evidence.replaceChildren(...shown);
     p.evidence.classList.toggle("error", Boolean(item.photo && item.error));
     this.unseen.textContent = item.photo ? "" : item.error;
@@ -245,6 +267,11 @@ class Queue {
     this.slider.value = opacity;
     this.overBox.checked = this.overlay;
     this.over.style.opacity = this.overlay ? opacity : 0;
+  }
+
+  enlarge() {
+    const wide = this.below.classList.toggle("wide");
+    this.parts.evidence.scrollIntoView({ block: wide ? "start" : "nearest" });
   }
 
   toggleHelp(open = this.help.hidden) { this.help.hidden = !open; }

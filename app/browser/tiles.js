@@ -50,6 +50,7 @@ class Tiles {
     this.wait();
     if (this.order !== data.order) { // another reason, order or text was chosen, or the page was loaded again
       if (this.order !== undefined) takeKeys(data.order);
+      this.told = "";
       this.order = data.order;
       this.page = stored("page " + this.name + data.order, 0);
       this.sheets.clear();

@@ -20,8 +20,9 @@ def main() -> None:
         sheet = st.session_state["sheet"] = Sheet(opened, reviewer)
     filters = chosen(opened.table, KEY)
     with st.sidebar:
+        undecided = st.toggle("Undecided only", key="grid_undecided", help="As it was when this was switched on.")
         size = st.segmented_control("On a page", SIZES, default=SIZES[0], key="grid_size") or SIZES[0]
-    sheet.choose(*filters, size)
+    sheet.choose(*filters, size, undecided)
     _sheet()
 
 

@@ -80,7 +80,7 @@ def _levels(opened: Opened) -> None:
     before = counts.soon(SOON, board.thresholds(), {}, 0)
     after = counts.soon(SOON, board.thresholds(), verdicts, known.version)
     how = "worked out by the rules" if before.exact and after.exact else "estimated; the build works it out"
-    people = f"{len(verdicts):,} pairs have a verdict of a person."
+    people = f"{len(verdicts):,} pair{' has' if len(verdicts) == 1 else 's have'} a verdict of a person."
     says = f"Of {len(opened.table):,} pairs, by {_which(board.moved)}; {how}. {people}"
     _show("levels", progress.levels_shown(len(opened.table), before.kept, after.kept, says))
 
@@ -153,7 +153,8 @@ def _exchange(opened: Opened) -> None:
     done = st.session_state.pop("imported", None)
     if done:
         unknown = f"; {len(done.unknown):,} pairs are not in this data set" if done.unknown else ""
-        st.success(f"{done.stored:,} decisions stored, {done.known:,} were there already{unknown}.")
+        stored = f"{done.stored:,} decision{'' if done.stored == 1 else 's'} stored"
+        st.success(f"{stored}, {done.known:,} known before{unknown}.")
 
 
 def _which(moved: bool) -> str:

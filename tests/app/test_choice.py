@@ -159,6 +159,30 @@ def test_a_copy_that_is_to_stay_does_not_push_out_the_one_that_stood_for_it():
         assert world.kept() == set("abcd")
 
 
+def test_a_copy_that_was_kept_elsewhere_stays_instead_of_the_one_that_stood_for_it():
+    for level in (1, 2):
+        world = World("abe cd", copies=[("a", "b")], level=level)
+        choice, every = world.choice(), np.arange(5)
+        world.said = {"b": KEEP}
+        members = choice.members(0)
+        assert set(world.names(every[choice.stays(every, world.verdicts)])) == world.kept() == set("bcde")
+        assert choice.loose(members, world.verdicts) == 0  # the others could not be preferred to it
+        world.said = {"b": DROP}
+        assert set(world.names(every[choice.stays(every, world.verdicts)])) == world.kept() == set("acde")
+
+
+def test_pairs_are_loose_where_others_could_be_kept_in_their_place():
+    world = World("abcde", k=2)
+    before, choice = world.kept(), world.choice()
+    surplus = next(p for p in "edcba" if p not in before)
+    world.said = {surplus: KEEP}
+    assert choice.loose(choice.members(0), world.verdicts) == 2
+    world.decide(*choice.first(0, 3, world.verdicts))
+    assert choice.loose(choice.members(0), world.verdicts) == 0
+    world.said = {p: DROP for p in "abcde" if p not in before}
+    assert choice.loose(choice.members(0), world.verdicts) == 0  # nobody is left who could
+
+
 def test_a_copy_may_take_the_place_of_the_pair_that_stood_for_it():
     for level in (1, 2):
         world = World("abc", copies=[("a", "b")], level=level)

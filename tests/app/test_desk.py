@@ -12,6 +12,7 @@ from browser_clicks import click
 from app import desk as module
 from app.desk import AHEAD, Desk
 from app.order import candidates
+from curation.calibration import ENOUGH
 from curation.verdicts import KEEP, Decision
 
 
@@ -28,8 +29,14 @@ def whole(desk: Desk, said: dict | None = None, seconds: float = 60.0) -> dict:
         said.pop("outbox", None)
 
 
-def in_order(opened, *asked) -> list[str]:
-    return [opened.table.id(p) for p in candidates(opened.table, *asked).positions]
+def in_order(opened, reason=None, order="informative", text="") -> list[str]:
+    return [opened.table.id(p) for p in candidates(opened.table, reason, order, text, ENOUGH).positions]
+
+
+def test_a_reason_has_as_many_pairs_as_a_calibration_wants(opened):
+    desk = Desk(opened, "anna")
+    desk.choose("monochrome", "score", "")
+    assert desk.answer(None)["left"] >= ENOUGH > opened.table.counts()["monochrome"]
 
 
 def test_the_first_candidates_are_on_the_desk(opened):
@@ -62,7 +69,12 @@ def test_what_is_decided_leaves_the_desk_and_others_come(opened):
     assert answer["confirmed"] == [c["uuid"] for c in clicks]
     assert answer["queue"] == wanted[5 : 5 + AHEAD] and answer["left"] == len(wanted) - 5
     assert answer["decided"] == 4
-    assert answer["undo"] == {"uuid": clicks[4]["uuid"], "pair_id": wanted[4], "reason": "person"}
+    assert answer["undo"] == {
+        "uuid": clicks[4]["uuid"],
+        "pair_id": wanted[4],
+        "verdict": clicks[4]["verdict"],
+        "reason": "person",
+    }
     again = desk.answer({"outbox": clicks})  # as a browser does that did not hear it
     assert again["confirmed"] == answer["confirmed"] and len(list(opened.decisions.all())) == 5
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import demo
-from app.opened import Asked, arguments, must_be_there, open_work, stamp
+from app.opened import Asked, WordsError, arguments, must_be_there, open_work, stamp
 from app.table import TableError
 from curation.workspace import Workspace
 
@@ -27,10 +27,12 @@ def test_words_on_the_command_line():
     assert arguments([]) == Asked(demo.WORK, None, None, demo.OUT, (), True)
 
 
-def test_words_that_are_wrong_end_the_start(capsys):
-    with pytest.raises(SystemExit):
+def test_words_that_are_wrong_are_told_with_those_that_are_right():
+    with pytest.raises(WordsError, match="unrecognized arguments: --wrok w") as wrong:
         arguments(["--wrok", "w"])
-    assert "unrecognized arguments: --wrok w" in capsys.readouterr().err
+    with pytest.raises(WordsError) as asked:
+        arguments(["--help"])
+    assert "--work WORK" in wrong.value.help and "--compare" in asked.value.help
 
 
 def test_what_is_no_work_directory_says_how_one_is_made(tmp_path):

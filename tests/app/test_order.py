@@ -82,6 +82,19 @@ def test_what_stays_where_no_score_is_applied(tmp_path):
     assert shown(table) == []
 
 
+def test_enough_pairs_of_a_reason_are_there_also_such_as_are_far_from_its_threshold(tmp_path):
+    table = Table(
+        made_up(tmp_path, {p: {"backlight": v} for p, v in zip("abcdef", (0.9, 0.6, 0.3, 0.2, 0.1, 0.0), strict=True)})
+    )
+
+    def found(order, enough):
+        return "".join(table.id(p) for p in candidates(table, "backlight", order, "", enough).positions)
+
+    assert found("score", 0) == "abc" and found("score", 4) == "abcd" and found("score", 99) == "abcdef"
+    assert found("informative", 5) == "bcdae"
+    assert ids(table, None) == "bca"  # all reasons together ask about what is doubtful only
+
+
 def test_a_reason_that_is_not_applied_shows_what_it_would_drop(table):
     assert shown(table, "dark") == [("h", "dark")]
 

@@ -26,12 +26,14 @@ def page(work_copy, monkeypatch):
 def test_the_grid_shows_what_is_chosen_beside_it(page):
     test = page("grid")
     sheet = test.session_state["sheet"]
-    assert sheet.chosen == (None, "informative", "", 24)
+    assert sheet.chosen == (None, "informative", "", 24, False)
     test.selectbox(key="grid_reason").select("kept").run()
     test.selectbox(key="grid_order").select("id").run()
     test.text_input(key="grid_text").input("001").run()
     assert not test.exception and test.session_state["sheet"] is sheet
-    assert sheet.chosen == ("kept", "id", "001", 24)
+    assert sheet.chosen == ("kept", "id", "001", 24, False)
+    test.toggle(key="grid_undecided").set_value(True).run()
+    assert sheet.chosen == ("kept", "id", "001", 24, True)
     assert all("001" in p for p in sheet.answer(None)["shown"])
 
 

@@ -66,5 +66,7 @@ def test_calibration_finds_where_people_begin_to_agree():
     found = some.calibrated(some.reviewed(at, (values[at] > 0.6).astype(float)), 0.5, 0.9)
     assert 0.5 < found.after.threshold < 0.65 and found.after.precision >= 0.9
     assert found.before.threshold == 0.5 and found.before.precision < found.after.precision
-    with pytest.raises(ReviewError, match=f"{FEWEST} are the least .* `Queue, Reason: blur` picks them"):
+    with pytest.raises(
+        ReviewError, match=f"{FEWEST} are the least .* The Queue asks for them where the reason blur is chosen"
+    ):
         some.calibrated(some.reviewed(at[:4], np.ones(4)), 0.5, 0.9)

@@ -83,6 +83,23 @@ def test_a_batch_is_stored_whole_and_its_tiles_say_whose_it_is(opened):
     assert answer["decided"] == 0 and not any(tile["verdict"] for tile in answer["tiles"].values())
 
 
+def test_undecided_only_is_what_nobody_had_decided_when_it_was_chosen(opened):
+    sheet = Sheet(opened, "anna")
+    sheet.choose("label_error", "score", "", 24)
+    ids = sheet.answer(None)["shown"]
+    sheet.answer({"outbox": [click(p, "drop") for p in ids[:3]]})
+    sheet.choose("label_error", "score", "", 24, True)
+    assert sheet.answer(None)["shown"] == ids[3:]
+    answer = sheet.answer({"outbox": [click(p, "keep") for p in ids[3:]]})
+    assert answer["shown"] == ids[3:] and answer["decided"] == answer["total"] == len(ids) - 3
+    sheet.choose("label_error", "score", "", 36, True)  # as many more on a page change nothing
+    assert sheet.answer(None)["total"] == len(ids) - 3
+    sheet.choose("label_error", "score", "", 24)
+    assert sheet.answer(None)["shown"] == ids
+    sheet.choose("label_error", "score", "", 24, True)
+    assert sheet.answer(None)["total"] == 0 and "undecided" in sheet.answer(None)["nothing"]
+
+
 def test_a_tile_says_what_the_rules_say(opened):
     table = opened.table
     position = table.position("0041")

@@ -162,7 +162,7 @@ def test_the_steps_give_the_curve_over_the_whole_scale():
 def test_too_few_reviews_are_refused_with_the_command_for_more():
     scores = some_scores()
     reviews = reviewed(scores, scores >= 0.4).iloc[:12]
-    with pytest.raises(ReviewError, match=r"blur: 12 reviewed pairs are too few, 20 are the least.*`get 28`"):
+    with pytest.raises(ReviewError, match=r"blur: 12 reviewed pairs are too few, 20 are the least.*get 28"):
         found(scores, reviews)
     elsewhere = reviewed(scores, scores >= 0.4).assign(pair_id=lambda t: "x" + t["pair_id"])
     with pytest.raises(ReviewError, match="0 reviewed pairs"):  # pairs without this score
@@ -173,7 +173,7 @@ def test_too_few_reviews_are_refused_with_the_command_for_more():
 def test_one_verdict_alone_is_refused(drop, said, where):
     scores = some_scores()
     reviews = reviewed(scores, pd.Series(drop, index=scores.index))
-    with pytest.raises(ReviewError, match=f"all 40 reviewed pairs have the verdict {said}.*{where} scores.*`get 20`"):
+    with pytest.raises(ReviewError, match=f"all 40 reviewed pairs have the verdict {said}.*{where} scores.*get 20"):
         found(scores, reviews)
 
 
@@ -184,7 +184,7 @@ def test_a_precision_that_is_nowhere_reached_is_refused_with_the_best():
         ReviewError, match=r"no threshold is as precise as 0\.9; the best is 0\.\d\d \(95 %: 0\.\d\d-\d\.\d\d\) at"
     ) as told:
         found(scores, reviewed(scores, drops))
-    assert "--precision" in str(told.value) and "`get 20`" in str(told.value)
+    assert "Ask for a lower precision" in str(told.value) and "get 20" in str(told.value)
 
 
 def test_a_single_verdict_at_the_top_is_no_precision():

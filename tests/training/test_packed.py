@@ -445,7 +445,7 @@ def test_real_photos_and_label_maps(real_data, tmp_path):
     for image in sorted((folder / "images").iterdir())[::12]:
         label = folder / "labels" / f"{image.stem}.png"
         sums = [hashlib.sha256(file.read_bytes()).hexdigest() for file in (image, label)]
-        rows.append([image.stem, f"images/{image.name}", f"labels/{label.name}", "", "", *sums, "", ""])
+        rows.append([image.stem, f"images/{image.name}", f"labels/{label.name}", "", "", *sums, "", "", "rule"])
     pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / "set.csv", index=False)
     (tmp_path / "set.json").write_text(json.dumps({"data": ".", "label_space": space.to_dict()}))
     said = []

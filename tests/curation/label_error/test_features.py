@@ -1,5 +1,7 @@
 """What the cells of a photo are told by: both kinds of features, and which one is chosen."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
@@ -106,6 +108,15 @@ def test_coarse_outputs_are_interpolated_between_their_middles():
 def test_equal_photos_have_equal_features(lite):
     for name in FEATURES:
         assert np.array_equal(FEATURES[name].compact(noise(seed=3)), FEATURES[name].compact(noise(seed=3)))
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_threads_get_what_one_would_get_alone(name, lite):
+    photos = [noise(seed=seed) for seed in range(6)]
+    alone = [FEATURES[name].compact(photo) for photo in photos]
+    with ThreadPoolExecutor(3) as pool:
+        for found, expected in zip(pool.map(FEATURES[name].compact, photos * 5), alone * 5, strict=True):
+            assert np.array_equal(found, expected)
 
 
 # --- which ---
