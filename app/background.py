@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from app.columns import floats, numbers
 from app.table import NOBODY, Table
 from curation.workspace import source
 
@@ -71,8 +72,8 @@ class Background:
         there = at != NOBODY
         kinds = rows["kind"].combine_chunks().dictionary_encode()
         kind, shift = np.full(len(self._table), NOBODY, np.int8), np.full((len(self._table), 2), np.nan, np.float32)
-        kind[at[there]] = kinds.indices.to_numpy(zero_copy_only=False)[there]
-        shift[at[there]] = np.stack([rows[name].to_numpy() for name in ("shift_x", "shift_y")], 1)[there]
+        kind[at[there]] = numbers(kinds.indices)[there]
+        shift[at[there]] = np.stack([floats(rows[name]) for name in ("shift_x", "shift_y")], 1)[there]
         return _Fits(kinds.dictionary.to_pylist(), kind, shift)
 
     @cached_property

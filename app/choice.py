@@ -35,7 +35,7 @@ class Choice:
         said[~self.table.kept] = SURPLUS
         said[self.table.has_other(free)] = COPY
         said[self.table.has_other((*free, *COPIES))] = FAULTY
-        said[self.table.error.is_valid().to_numpy(zero_copy_only=False)] = UNREADABLE
+        said[~self.table.readable] = UNREADABLE
         return said
 
     def members(self, position: int) -> np.ndarray:

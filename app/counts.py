@@ -133,7 +133,7 @@ class Counts:
         return read_frame(work.scores), read_frame(work.duplicates), read_frame(work.groups)
 
     def _estimated(self, settings: Settings, wanted: np.ndarray, unwanted: np.ndarray) -> int:
-        rules, readable = settings.active(), self._readable
+        rules, readable = settings.active(), self.table.readable
         out = np.zeros(len(readable), bool)
         for reason in COPIES:
             if reason in rules:
@@ -159,10 +159,6 @@ class Counts:
         return int((clean & ~grouped).sum() + np.maximum(asked, np.minimum(size, settings.keep_per_class)).sum())
 
     @cached_property
-    def _readable(self) -> np.ndarray:
-        return self.table.error.is_null().to_numpy(zero_copy_only=False)
-
-    @cached_property
     def _copies(self) -> dict[str, np.ndarray]:
         """(N,) bool of the copies that the last selection dropped, by reason; `alike`: those dropped for a photo within their class that is
         practically the same, which only the level with classes does."""
@@ -177,7 +173,7 @@ class Counts:
         return found
 
     def _last_of(self, level: int) -> int:
-        out = ~self._readable
+        out = ~self.table.readable
         for reason in replace(self.settings, level=level).active():
             out[self.table.dropped_for(reason)[0]] = True
         if level < 2:

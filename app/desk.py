@@ -21,7 +21,6 @@ from app.order import Candidates, candidates
 from app.table import REASONS
 from app.tiles import words
 from app.undecided import Undecided
-from curation.calibration import ENOUGH
 from curation.leases import Leases
 from curation.verdicts import DecisionsError
 
@@ -54,7 +53,7 @@ class Desk:
         if self.chosen == chosen:
             return
         self.chosen = chosen
-        found: Candidates = candidates(self.opened.table, reason, order, text, ENOUGH)
+        found: Candidates = candidates(self.opened.table, reason, order, text, _enough() if reason else 0)
         self._positions, self._reasons = found.positions, found.reasons
         self._undecided.choose(found.positions)
         self._let_go |= set(self._mine)
@@ -73,7 +72,7 @@ class Desk:
         shown = [at] if isinstance(at, str) and self._knows(at) else []
         have = words(said.get("have"))
         wanted = [p for p in dict.fromkeys((*shown, *self._mine)) if p not in have]
-        items = self._ready(wanted, now=not have or wanted[:1] == shown)
+        items = self._ready(wanted, now=not have or wanted[:1] == shown) if have or self._items else self._first(wanted)
         by = self.opened.known.by(self.reviewer)
         return {
             **self._inbox.says(message),
@@ -130,6 +129,10 @@ class Desk:
             return False
         return True
 
+    def _first(self, wanted: list[str]) -> dict[str, Any]:
+        """The first pair of a page that has none, and nothing begun beside it, which would take its processor: the browser asks for more at once."""
+        return {pair_id: self._item(pair_id).at_once() | {"whole": False} for pair_id in wanted[:1]}
+
     def _ready(self, wanted: list[str], now: bool) -> dict[str, Any]:
         """Items as far as they are made; a few others are begun. now: somebody waits for the first."""
         if now and wanted:
@@ -143,6 +146,7 @@ class Desk:
                     break
                 self._item(pair_id)
                 unfinished += 1
+            self._items[pair_id].begin()
         for i, pair_id in enumerate(wanted):
             item = self._items.get(pair_id)
             made = item and item.so_far(patience)
@@ -165,3 +169,10 @@ class Desk:
         if len(at):
             return REASONS[self._reasons[at[0]]]
         return self.opened.table.first_reason(position) or "person"
+
+
+def _enough() -> int:
+    """How many pairs of a reason serve for a calibration."""
+    from curation.calibration import ENOUGH  # with all that a calibration needs, which no first page waits for
+
+    return ENOUGH

@@ -32,12 +32,18 @@ class Item:
         self._about = opened, position, reason
         self._lock = Lock()
         self._at_once: dict[str, Any] | None = None
-        opened.makers.submit(self.at_once)
-        self._besides: Future[dict[str, Any]] = opened.makers.submit(self._make_besides)
+        self._besides: Future[dict[str, Any]] | None = None
+
+    def begin(self) -> None:
+        """Let the makers make all of it, unless they were told before."""
+        if self._besides is None:
+            makers = self._about[0].makers
+            makers.submit(self.at_once)
+            self._besides = makers.submit(self._make_besides)
 
     @property
     def is_whole(self) -> bool:
-        return self._besides.done()
+        return self._besides is not None and self._besides.done()
 
     def at_once(self) -> dict[str, Any]:
         """Photo, label map, and what is said of the pair."""
@@ -51,6 +57,8 @@ class Item:
         if self._at_once is None:
             return None
         found = self.at_once()
+        if self._besides is None:
+            return found | {"whole": False}
         try:
             return found | self._besides.result(patience) | {"whole": True}
         except NotYet:

@@ -94,7 +94,7 @@ def _of_reason(table: Table, reason: str, order: str, enough: int = 0) -> Candid
     distance = value  # without a threshold: the least similar first
     if reason in table.scores:
         all_of, threshold = table.scores[reason], table.thresholds[reason]
-        others = table.error.is_null().to_numpy(zero_copy_only=False)
+        others = table.readable.copy()
         others[dropped] = False
         over = np.flatnonzero(
             others & (all_of >= threshold)

@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.table import Table
+from app.columns import numbers
+from app.table import NOBODY, Table
 from curation.pair_layouts import LABEL_SUFFIXES, PHOTO_SUFFIXES
 from curation.place import Place, is_remote, is_url
 
@@ -260,9 +261,9 @@ def in_table(table: Table, wanted: Sequence[str]) -> dict[str, int]:
     """Positions of the pairs whose label map's file has one of these stems; without stems that several files have."""
     stems = pc.replace_substring_regex(table.label, r"(?s)^.*/", "")
     stems = pc.replace_substring_regex(stems, r"\.[^.]*$", "")
-    found = pc.index_in(stems, pa.array(wanted, stems.type)).to_numpy(zero_copy_only=False)
-    at = np.flatnonzero(~np.isnan(found))
-    which = found[at].astype(np.int64)
+    found = numbers(pc.index_in(stems, pa.array(wanted, stems.type)), NOBODY)
+    at = np.flatnonzero(found != NOBODY)
+    which = found[at]
     once = np.bincount(which, minlength=len(wanted))[which] == 1
     return {wanted[w]: int(position) for w, position in zip(which[once], at[once], strict=True)}
 

@@ -37,7 +37,7 @@ class Score:
 
     def __init__(self, table: Table, reason: str) -> None:
         self.table, self.reason = table, reason
-        readable = table.error.is_null().to_numpy(zero_copy_only=False)
+        readable = table.readable
         self.values = np.where(readable, table.scores[reason], np.float32(np.nan))  # (N,) float32, NaN: none
         self.pairs = int((~np.isnan(self.values)).sum())
         self._curve: tuple[Reviewed, Curve] | None = None

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from app.choice import FAULTY
+from app.columns import truths
 from app.inbox import Inbox
 from app.judged import OPEN
 from app.opened import Opened
@@ -82,7 +83,7 @@ class Strips:
         classes = self.opened.table.classes
         names = np.flatnonzero(classes.sizes > 1)  # by id of the representative
         if text:
-            has = pc.match_substring(self.opened.table.ids, text, ignore_case=True).to_numpy(zero_copy_only=False)
+            has = truths(pc.match_substring(self.opened.table.ids, text, ignore_case=True))
             names = names[np.isin(names, classes.of[has])]
         return names[np.argsort(-classes.sizes[names], kind="stable")] if order == "largest" else names
 

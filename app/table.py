@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from app.columns import floats, numbers, truths, valid, whole
 from curation.place import Place
 from curation.rules import COPIES, RULES
 from curation.scores import SCORES
@@ -73,7 +74,7 @@ class Table:
         self.key = f"{inputs_of(work.scores)}-{inputs_of(work.faults)}"
         self.is_outdated = inputs_of(work.faults) != work.measured
         scores, faults = _opened(work.scores), _opened(work.faults)
-        self.ids = _whole(scores.read(["pair_id"])["pair_id"])
+        self.ids = whole(scores.read(["pair_id"])["pair_id"])
         with ThreadPoolExecutor(1) as beside:  # the one reads and looks up what the other need not wait for
             against = beside.submit(self._take_faults, faults)
             self._take_scores(scores)
@@ -82,11 +83,11 @@ class Table:
 
     def _take_scores(self, file: pq.ParquetFile) -> None:
         texts = ["image", "label", "error"]
-        numbers = ["width", "height", *(name for name in SCORES if name in file.schema_arrow.names)]
-        read = file.read([*texts, *numbers])
-        self.image, self.label, self.error = (_whole(read[name]) for name in texts)
-        self.scores = {name: _floats(read[name]) for name in numbers[2:]}
-        self.size = np.stack([_floats(read[name]) for name in numbers[:2]], 1)
+        figures = ["width", "height", *(name for name in SCORES if name in file.schema_arrow.names)]
+        read = file.read([*texts, *figures])
+        self.image, self.label, self.error = (whole(read[name]) for name in texts)
+        self.scores = {name: floats(read[name]) for name in figures[2:]}
+        self.size = np.stack([floats(read[name]) for name in figures[:2]], 1)
 
     def _take_faults(self, file: pq.ParquetFile) -> None:
         faults = file.read()
@@ -95,11 +96,11 @@ class Table:
             faults = faults.filter(pa.array(at != NOBODY))
             at = at[at != NOBODY]
         self._at = at
-        reason = _whole(faults["reason"]).dictionary_encode()
+        reason = whole(faults["reason"]).dictionary_encode()
         indices = np.array([REASONS.index(r) for r in reason.dictionary.to_pylist()], np.int8)
-        self._reason = indices[_numbers(reason.indices)]
-        self._score, self._threshold = (_floats(faults[name]) for name in ("score", "threshold"))
-        self._stands, self._detail = (_whole(faults[name]) for name in ("representative", "detail"))
+        self._reason = indices[numbers(reason.indices)]
+        self._score, self._threshold = (floats(faults[name]) for name in ("score", "threshold"))
+        self._stands, self._detail = (whole(faults[name]) for name in ("representative", "detail"))
         first = np.unique(self._at, return_index=True)
         self.first_fault = np.full(len(self), NOBODY, np.int32)
         self.first_fault[first[0]] = first[1]
@@ -140,7 +141,12 @@ class Table:
             return np.array([self._position(pair_id) for pair_id in pair_ids], np.int32)
         wanted = pair_ids if isinstance(pair_ids, pa.ChunkedArray) else pa.array(pair_ids, pa.string())
         wanted = wanted.cast(self.ids.type)  # an empty table's column may be of no type
-        return _numbers(pc.index_in(wanted, self.ids).fill_null(NOBODY)).astype(np.int32)
+        return numbers(pc.index_in(wanted, self.ids), NOBODY)
+
+    @cached_property
+    def readable(self) -> np.ndarray:
+        """(N,) bool: could be measured."""
+        return ~valid(self.error)
 
     @property
     def kept(self) -> np.ndarray:
@@ -187,9 +193,7 @@ class Table:
     @cached_property
     def copies(self) -> tuple[np.ndarray, np.ndarray]:
         """(n,) positions of the pairs dropped as copies, and (n,) of the pair that stays for each, or NOBODY."""
-        mine = np.isin(self._reason, [REASONS.index(reason) for reason in COPIES]) & self._stands.is_valid().to_numpy(
-            zero_copy_only=False
-        )
+        mine = np.isin(self._reason, [REASONS.index(reason) for reason in COPIES]) & valid(self._stands)
         return self._at[mine], self.positions(pa.chunked_array([self._stands.filter(pa.array(mine))]))
 
     def limits_of(self, reason: str) -> np.ndarray:
@@ -222,7 +226,7 @@ class Table:
         both = self.positions(pa.chunked_array([*read["pair_id"].chunks, *read["representative"].chunks]))
         at, stands = both[: len(read)], both[len(read) :]
         there = (at != NOBODY) & (stands != NOBODY)
-        at, stands, similar = at[there], stands[there], _floats(read["similarity"])[there]
+        at, stands, similar = at[there], stands[there], floats(read["similarity"])[there]
         is_one = np.zeros(len(self), bool)
         is_one[stands] = True
         name = (np.cumsum(is_one, dtype=np.int32) - 1)[stands]
@@ -247,22 +251,8 @@ def _opened(file: Place) -> pq.ParquetFile:
     return pq.ParquetFile(source(file, True))
 
 
-def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    if isinstance(column, pa.Array):
-        return column
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies even a single chunk
-
-
-def _numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    return _whole(column).to_numpy(zero_copy_only=False)
-
-
 def _holds(column: pa.Array, text: str) -> np.ndarray:
     """(n,) bool; a null holds nothing."""
     if pa.types.is_null(column.type):
         return np.zeros(len(column), bool)
-    return _numbers(pc.match_substring(column, text, ignore_case=True).fill_null(False))
-
-
-def _floats(column: pa.ChunkedArray) -> np.ndarray:
-    return _numbers(column.cast(pa.float32()))
+    return truths(pc.match_substring(column, text, ignore_case=True))

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from curation.photo_similarity import LENGTH, TAU_PHOTO, difference, representatives, similarity
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KEEPERS = ("clean", "largest", "sharpest", "first")  # which of two stays: the first word that tells them apart decides
 SAME_PHOTO = {"exact": ", byte for byte", "same": "", "mirrored": ", mirrored", "cropped": ", cropped"}
@@ -27,6 +30,8 @@ def rank_of(
 ) -> dict[str, int]:
     """The place of each pair when one of several is to stay: those that people want first, then by the keeper's words in their
     order, then by id."""
+    import pandas as pd
+
     words = {
         "wanted": ~readable.index.isin(list(wanted)),
         "clean": readable.index.isin(list(unclean)),
@@ -120,6 +125,8 @@ def classes_of_at_least(
     least: int, groups: pd.DataFrame, pair_ids: Collection[str]
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """(name, columns of groups, by pair_id) of each equivalence class of which there are at least so many of the pairs, by name."""
+    import pandas as pd
+
     some = groups[groups["pair_id"].isin(list(pair_ids))]
     code, names = pd.factorize(some["equivalence_class"], sort=True)
     size = np.bincount(code, minlength=len(names))

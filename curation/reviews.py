@@ -12,12 +12,14 @@ import difflib
 import io
 from collections.abc import Iterable
 from datetime import datetime, timezone
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from curation.place import Place, place
 from curation.rules import RULES, STRUCTURAL, RuleError
 from curation.verdicts import DROP, Decision, standing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NEEDED = ("pair_id", "reason", "verdict")
 VERDICTS = ("keep", "drop")
@@ -61,6 +63,8 @@ def original(cell: str) -> str:
 
 
 def _shares(said_in_order: Iterable[tuple[str, str, str, str]]) -> pd.DataFrame:
+    import pandas as pd
+
     last = {(pair_id, reason, reviewer): verdict == DROP for pair_id, reason, reviewer, verdict in said_in_order}
     said: dict[tuple[str, str], list[bool]] = {}
     for (pair_id, reason, _), drop in last.items():
@@ -75,6 +79,8 @@ def of_known_pairs(reviews: pd.DataFrame, ids: Iterable[str]) -> tuple[pd.DataFr
     Spreadsheets turn 0000051 into 51: such an id is taken for the one pair that it can mean. Raises ReviewError when no review
     fits, for then they are about another data set.
     """
+    import pandas as pd
+
     found, unknown = find_pairs(reviews["pair_id"].tolist(), ids)
     fits = pd.Series(
         [p is not None for p in found], index=reviews.index, dtype=bool

@@ -8,15 +8,18 @@ reason.
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from curation.keepers import KEEPERS, class_surplus, classes_of_at_least, copies_to_drop, rank_of
 from curation.verdicts import DROP, KEEP, Verdict
+
+if (
+    TYPE_CHECKING
+):  # a quarter of what the review app would import before its first page; where it is needed it is imported
+    import pandas as pd
 
 LEVELS = {0: "total", 1: "selection1", 2: "selection2"}
 
@@ -227,6 +230,8 @@ def select(
 
 def _badness(readable: pd.DataFrame, rules: Mapping[str, Rule]) -> pd.Series:
     """For each pair, how near it is to being dropped: the largest score over threshold (1 = on the border)."""
+    import pandas as pd
+
     ratios = [
         readable[r].fillna(0) / max(rule.threshold, 1e-9)
         for r, rule in rules.items()
@@ -237,6 +242,8 @@ def _badness(readable: pd.DataFrame, rules: Mapping[str, Rule]) -> pd.Series:
 
 def _unclean(readable: pd.DataFrame, settings: Settings) -> set[str]:
     """Pairs that any score speaks against, whatever the level: so every level keeps the same copy, and levels nest."""
+    import pandas as pd
+
     limits = {rule.reason: rule.threshold for rule in RULES if rule.reason not in STRUCTURAL} | dict(
         settings.thresholds
     )
@@ -269,5 +276,5 @@ def _best(readable: list[str], found: dict[str, list[Fault]], badness: pd.Series
 
 def count_by_reason(selection: Selection) -> dict[str, int]:
     """How many pairs each reason dropped as the first one, in the order of RULES, without those that dropped none."""
-    first = pd.Series([some[0].reason for some in selection.faults.values()], dtype=object).value_counts()
-    return {rule.reason: int(first[rule.reason]) for rule in RULES if rule.reason in first}
+    first = Counter(some[0].reason for some in selection.faults.values())
+    return {rule.reason: first[rule.reason] for rule in RULES if rule.reason in first}

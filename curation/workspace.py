@@ -17,15 +17,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.label_space import LabelSpace
 from curation.place import Place, RemotePlace, in_turn, place
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class WorkspaceError(ValueError):
@@ -58,7 +60,7 @@ def write_json(path: Place, content: object) -> None:
 
 def write_table(path: Place, table: pd.DataFrame | pa.Table, inputs: str, facts: dict | None = None) -> None:
     """Write a Parquet table with the digest of what it was made from and other facts about it (JSON), atomically."""
-    if isinstance(table, pd.DataFrame):
+    if not isinstance(table, pa.Table):
         table = pa.Table.from_pandas(table, preserve_index=False)
     about = {b"inputs": inputs.encode(), b"facts": json.dumps(facts or {}, sort_keys=True).encode()}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **about})
@@ -81,6 +83,8 @@ def source(path: Place, whole: bool = False) -> Path | BinaryIO:
 
 def read_frame(path: Place, columns: list[str] | None = None, filters: list | None = None) -> pd.DataFrame:
     """A Parquet table, or some of its columns and rows."""
+    import pandas as pd
+
     return pd.read_parquet(source(path, columns is None), columns=columns, filters=filters)
 
 

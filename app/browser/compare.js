@@ -227,7 +227,7 @@ class Compare {
 const compares = new WeakMap();
 
 export default function (component) {
-  const { parentElement, data, setStateValue } = component;
+  const { parentElement, data: [data], setStateValue } = component;
   let compare = compares.get(parentElement);
   if (!compare) {
     const root = parentElement.querySelector(".root");

@@ -297,7 +297,7 @@ function decades(numbers) {
 const boards = new WeakMap();
 
 export default function (component) {
-  const { parentElement, data, setStateValue } = component;
+  const { parentElement, data: [data], setStateValue } = component;
   let board = boards.get(parentElement);
   if (!board) {
     board = new Board(parentElement.querySelector(".root"));

@@ -318,7 +318,7 @@ function meter(item) {
 const queues = new WeakMap();
 
 export default function (component) {
-  const { parentElement, data, setStateValue } = component;
+  const { parentElement, data: [data], setStateValue } = component;
   let queue = queues.get(parentElement);
   if (!queue) {
     const root = parentElement.querySelector(".root");

@@ -11,7 +11,7 @@ const CELLS = {
   },
 };
 
-export default function ({ parentElement, data }) {
+export default function ({ parentElement, data: [data] }) {
   const cell = (tag, kind) => make(tag, { class: kind, scope: tag === "th" ? "col" : null });
   const head = data.columns.map(([name, kind]) => { const th = cell("th", kind); th.append(name); return th; });
   const rows = data.rows.map((row, i) => make("tr", { class: data.strong.includes(i) ? "strong" : null }, ...row.map((value, at) => {

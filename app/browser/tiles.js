@@ -262,7 +262,7 @@ function store(key, value) {
 // Mount a kind of page of thumbnails, and keep it while its place on the page lasts.
 function mounted(Kind) {
   const mountedAt = new WeakMap();
-  return function ({ parentElement, data, setStateValue }) {
+  return function ({ parentElement, data: [data], setStateValue }) {
     let page = mountedAt.get(parentElement);
     if (!page) {
       page = new Kind(parentElement.querySelector(".root"), (said) => page.set("said", said));

@@ -41,7 +41,7 @@ class Waiting {
 const shown = new WeakMap();
 
 export default function (component) {
-  const { parentElement, data, setStateValue } = component;
+  const { parentElement, data: [data], setStateValue } = component;
   let waiting = shown.get(parentElement);
   if (!waiting) {
     const root = parentElement.querySelector(".root");

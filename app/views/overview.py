@@ -121,8 +121,7 @@ def _balance(opened: Opened, wanted: np.ndarray, unwanted: np.ndarray) -> None:
     elif balance.error:
         show_error(balance.error)
     else:
-        readable = opened.table.error.is_null().to_numpy(zero_copy_only=False)
-        shares = balance.shares((opened.table.kept & ~unwanted | wanted) & readable)
+        shares = balance.shares((opened.table.kept & ~unwanted | wanted) & opened.table.readable)
         _show("balance", progress.balance_shown(shares, balance.counted))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from benchmarks.served import browser as started_browser
 from benchmarks.served import why_no_browser
 from curation import stages
 from curation.rules import Settings
+
+
+@pytest.fixture(autouse=True)
+def _main_stays_what_it_is(monkeypatch) -> None:
+    """A page that a test runs becomes `__main__`, which every process that is spawned later would run again."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(scope="session")

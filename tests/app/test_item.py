@@ -14,6 +14,8 @@ from app.table import REASONS
 def shown(opened, position: int, reason: str) -> dict:
     item = Item(opened, int(position), reason)
     assert not {"evidence", "whole"} & {name for name, value in item.at_once().items() if value}
+    assert not item.so_far(60)["whole"]  # nobody was told to make the rest
+    item.begin()
     found = item.so_far(60)
     assert found["whole"]
     return found

@@ -1,7 +1,6 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from app.score import Score
@@ -10,8 +9,8 @@ from curation.reviews import ReviewError
 
 
 def score(*values: float, errors: dict[int, str] | None = None) -> Score:
-    error = pa.array([(errors or {}).get(i) for i in range(len(values))], pa.string())
-    return Score(SimpleNamespace(scores={"blur": np.array(values, np.float32)}, error=error), "blur")
+    readable = np.array([i not in (errors or {}) for i in range(len(values))])
+    return Score(SimpleNamespace(scores={"blur": np.array(values, np.float32)}, readable=readable), "blur")
 
 
 def test_bars_are_hundredths_with_the_lower_end_and_the_last_holds_one():
