@@ -10,6 +10,7 @@ import argparse
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from app import demo
 from app.known import Known
@@ -22,6 +23,9 @@ from curation.workspace import Workspace
 MANIFESTS = Path("data_manifests")
 PATIENCE = 2.0  # seconds a page waits for a busy database; what a reviewer clicked is kept in the browser meanwhile
 MAKERS = 2  # threads that make pictures ahead
+
+
+_LAST: WeakValueDictionary[str, Table] = WeakValueDictionary()  # by work directory
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,8 @@ def open_work(asked: Asked) -> Opened:
             "or make it: curate build-selection --level 2 --data DATA --work DIR"
         )
     must_be_there(work)
-    table = Table(work)
+    table = Table(work, _LAST.get(str(work.folder)))
+    _LAST[str(work.folder)] = table
     decisions = open_decisions(work, asked.database, asked.data_set, PATIENCE)
     return Opened(work, table, Pictures(table), decisions, Known(decisions), ThreadPoolExecutor(MAKERS), asked)
 

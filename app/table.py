@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
@@ -26,6 +27,7 @@ from curation.workspace import Workspace, facts_of, inputs_of, source
 pa.set_memory_pool(pa.system_memory_pool())  # gives back what is read once, and takes its pages at a third of the cost
 REASONS = [rule.reason for rule in RULES]
 NOBODY = -1  # position of a pair that is not there
+MEASURED = ("ids", "image", "label", "error", "scores", "size")  # what a table has from the scores
 FEW = 2000  # ids that are looked up one by one: for more it is quicker to look at all
 
 
@@ -63,9 +65,13 @@ class Classes:
 
 
 class Table:
-    """See the module; never changes. is_outdated: WORK was measured again after the last selection."""
+    """See the module; never changes. is_outdated: WORK was measured again after the last selection.
 
-    def __init__(self, work: Workspace) -> None:
+    before: the table that was open before, whose columns serve again as far as their files are the same: a new selection of a million pairs
+    costs neither their time nor their memory twice. Raises TableError.
+    """
+
+    def __init__(self, work: Workspace, before: Table | None = None) -> None:
         for file, made_by in ((work.scores, "curate score"), (work.faults, "curate build-selection --level 2")):
             if not file.exists():
                 raise TableError(f"{file} does not exist yet. Run `{made_by}` for this work directory first.")
@@ -73,13 +79,21 @@ class Table:
         self.settings = facts_of(work.faults)
         self.key = f"{inputs_of(work.scores)}-{inputs_of(work.faults)}"
         self.is_outdated = inputs_of(work.faults) != work.measured
+        self._of = tuple(_version(file) for file in (work.scores, work.groups))
+        self._classes_lock = Lock()
         scores, faults = _opened(work.scores), _opened(work.faults)
+        if before is not None and before._of[0] == self._of[0]:
+            for name in MEASURED:
+                setattr(self, name, getattr(before, name))
+            if before._of == self._of and "classes" in before.__dict__:
+                self.__dict__["classes"] = before.classes
+            self._take_faults(faults)
+            return
         self.ids = whole(scores.read(["pair_id"])["pair_id"])
         with ThreadPoolExecutor(1) as beside:  # the one reads and looks up what the other need not wait for
             against = beside.submit(self._take_faults, faults)
             self._take_scores(scores)
             against.result()
-        self._classes_lock = Lock()
 
     def _take_scores(self, file: pq.ParquetFile) -> None:
         texts = ["image", "label", "error"]
@@ -245,6 +259,12 @@ class Table:
 
     def in_force(self, reason: str) -> bool:
         return self.settings.get("thresholds", {}).get(reason) is not None
+
+
+def _version(file: Place) -> tuple[object, ...]:
+    """Changes when the file does."""
+    stat = (file.stat().st_mtime_ns, file.stat().st_size) if isinstance(file, Path) and file.exists() else ()
+    return inputs_of(file), *stat
 
 
 def _opened(file: Place) -> pq.ParquetFile:

@@ -10,7 +10,8 @@ the rules say what is dropped. The app is started on it as a user starts it. Pri
 - first page, cold: the first browser's navigation until the photo of the first pair is complete; the app reads its tables meanwhile
 - first page, warm: the same for a second reviewer
 - key: in the page, from keydown until the photo of the next pair is complete, over --keys decisions at the pace of a quick reviewer
-- memory: the most that the app's processes held (PSS), asked after each step
+- the other pages, warm: the navigation until the first thumbnail, histogram or button stands
+- memory: the most that the app's processes held (PSS), asked after each step; and after a new selection was opened and looked at
 - others: processors that were busy with anything else than the app and its browser meanwhile
 """
 
@@ -18,10 +19,12 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
 import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -34,11 +37,20 @@ from curation.demo.dataset import write_demo
 from curation.scores import SCORES
 from curation.workspace import Workspace, facts_of, read_frame, write_table
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 DRAWN, SCALE = 200, 4  # pairs of 256x192 pixels, shown at 1024x768 as photos are
 DEFECTS = 0.1  # share of the pairs that come from landscapes with a reason against them
 MEMBERS, COPIED = 4, 100  # of an equivalence class on average; one pair in so many is a copy
 SETTLES = 3.0  # seconds between the first page of one reviewer and that of the next
 PACE = 0.5  # seconds between a pair on the screen and the next key
+OTHERS = {
+    "grid": ".tile img",
+    "classes": ".strip img",
+    "thresholds": "section.card svg",
+    "overview": "button >> text=Build Selection",
+}
 NOISE = 0.03  # of scores, standard deviation
 # In the page: deep() finds elements in shadow roots, too; shown() is the id of the pair on the screen once its photo is complete, or its error
 # stands there; __times gets for each key the ms until another pair is shown and painted.
@@ -76,11 +88,11 @@ def main() -> None:
     if why := why_no_browser():
         raise SystemExit(why)
     print(f"{machine()}; {datetime.date.today()}")
-    print(f"{'':9}{'start':>8}{'first page, s':>16}{'key to next pair, ms':>24}{'memory':>8}")
     print(
-        f"{'pairs':>9}"
-        + "".join(f"{word:>8}" for word in ("s", "cold", "warm", "median", "p95", "most", "MB", "others"))
+        f"{'':9}{'start':>8}{'first page, s':>16}{'key to next pair, ms':>24}{'other pages, s':>48}{'memory, MB':>16}"
     )
+    heads = ("s", "cold", "warm", "median", "p95", "most", *OTHERS, "most", "again", "others")
+    print(f"{'pairs':>9}" + "".join(f"{word:>{12 if word in OTHERS else 8}}" for word in heads))
     with _folder(arguments.folder) as folder:
         drawn = _drawn(folder)
         for n in arguments.n:
@@ -113,9 +125,26 @@ def _row(work: Path, keys: int) -> str:
                 page.wait_for_function(f"window.__times.length > {k}", timeout=30_000)
             times = np.array(page.evaluate("window.__times"))
             memory.append(app.memory)
-            others = idle.busy()
+            pages = [_seconds(page, app.url, name) for name in OTHERS]
+            memory.append(app.memory)
+            os.utime(work / "faults.parquet")  # as after a new selection
+            for name in OTHERS:
+                _seconds(page, app.url, name)
+            again, others = app.memory, idle.busy()
     key = "".join(f"{ms:8.0f}" for ms in (np.median(times), np.quantile(times, 0.95), times.max()))
-    return f"{start:8.1f}{firsts[0]:8.2f}{firsts[1]:8.2f}{key}{max(memory) / 1e6:8.0f}{others:8.2f}"
+    page_s = "".join(f"{s:12.2f}" for s in pages)
+    held = f"{max(memory) / 1e6:8.0f}{again / 1e6:8.0f}"
+    return f"{start:8.1f}{firsts[0]:8.2f}{firsts[1]:8.2f}{key}{page_s}{held}{others:8.2f}"
+
+
+def _seconds(page: Page, url: str, name: str) -> float:
+    """Until a page stands; it is left there for a while, to make what it makes ahead."""
+    began = time.perf_counter()
+    page.goto(f"{url}/{name}?reviewer=ben")
+    page.locator(OTHERS[name]).first.wait_for(timeout=60_000)
+    stood = time.perf_counter() - began
+    page.wait_for_timeout(1000 * SETTLES)
+    return stood
 
 
 def _drawn(folder: Path) -> Workspace:

@@ -12,8 +12,9 @@ from made_up import made_up
 
 from app import table as module
 from app.table import NOBODY, Fault, Table, TableError
-from curation.rules import Settings
-from curation.workspace import Workspace, write_table
+from curation import stages
+from curation.rules import Settings, select
+from curation.workspace import Workspace, read_frame, write_table
 
 PAIRS = {
     "a": {"backlight": 0.7, "label_error": 0.9},
@@ -156,3 +157,18 @@ def test_a_selection_older_than_what_was_measured_is_known_to_be(tmp_path):
     assert not Table(work).is_outdated
     write_table(work.scores, pq.read_table(work.scores), "measured again")
     assert Table(work).is_outdated
+
+
+def test_a_new_selection_costs_the_columns_of_the_pairs_not_twice(tmp_path):
+    work = made_up(tmp_path, PAIRS, CLASSES)
+    before = Table(work)
+    assert before.classes
+    stages.write_faults(
+        work, select(*(read_frame(f) for f in (work.scores, work.duplicates, work.groups)), Settings(0))
+    )
+    after, anew = Table(work, before), Table(work)
+    assert after.ids is before.ids and after.scores is before.scores and after.classes is before.classes
+    assert np.array_equal(after.kept, anew.kept) and not np.array_equal(after.kept, before.kept)
+    write_table(work.scores, pq.read_table(work.scores).slice(1), "measured again")
+    again = Table(work, after)
+    assert len(again) == len(after) - 1 and again.classes is not after.classes
