@@ -389,6 +389,7 @@ def test_decisions_leave_and_come_back_as_a_table(browser, served):
     decide(page, "kd")
     eventually(lambda: len(served.decisions()) == 2)
     page.get_by_role("link", name="Overview").click()
+    page.get_by_text("Class balance before and after").wait_for()  # until then the page is drawn again
     with page.expect_download() as taken:
         page.get_by_role("button", name="Export decisions").click()
     rows = list(csv.DictReader(Path(taken.value.path()).read_text(encoding="utf-8-sig").splitlines()))
